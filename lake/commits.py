@@ -1,0 +1,129 @@
+"""One Delta table that is only appended to, together with the stream positions of what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from lake.files import storage_errors
+from lake.parquet import remove_files, write_files
+from schemas.errors import CommitConflictError, NotFoundError, StorageError
+from schemas.protocols import Move
+
+_RETRIES = 50  # appends of others merge with ours: each costs one attempt
+_T = TypeVar("_T")
+
+
+class CommitLog:
+    """Append to a Delta table through one pinned version of it.
+
+    A commit through a version that another writer of the same app id has passed is refused by Delta.
+    Through a newer one it would be accepted silently, so the positions are compared after each refresh.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._table: DeltaTable = _translated(lambda: DeltaTable(str(folder)))
+        except TableNotFoundError as exc:
+            raise NotFoundError("table", str(folder)) from exc
+
+    @classmethod
+    def create(cls, folder: Path, schema: pa.Schema, partition_by: Sequence[str]) -> CommitLog:
+        """Make an empty table in a new folder."""
+        with storage_errors(f"create {folder}"):
+            folder.mkdir(parents=True)
+        _translated(lambda: DeltaTable.create(str(folder), schema, partition_by=list(partition_by)))
+        return cls(folder)
+
+    @property
+    def version(self) -> int:
+        """The version that this handle is pinned to."""
+        return self._table.version()
+
+    @property
+    def partition_by(self) -> list[str]:
+        """The partition columns, `date` first."""
+        return list(self._table.metadata().partition_columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, partition columns too."""
+        return pa.schema(self._table.schema().to_arrow())
+
+    def at(self, version: int) -> CommitLog:
+        """Return a handle on an older version; commits through it are refused by Delta's own check."""
+        older = CommitLog(self._folder)
+        _translated(lambda: older._table.load_as_version(version))
+        return older
+
+    def refresh(self) -> None:
+        """Pin the newest version."""
+        _translated(self._table.update_incremental)
+
+    def files(self, predicate: str | None = None) -> list[str]:
+        """Return the paths of the version's files; a predicate leaves out those without a match."""
+        uris = self._table.file_uris(file_pruning_predicate=predicate)
+        return sorted(uris)
+
+    def position(self, app_id: str) -> int:
+        """Return the last offset that landed for the app id, or -1."""
+        version = self._table.transaction_version(app_id)
+        return -1 if version is None else version
+
+    def append(self, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]) -> int:
+        """Append rows, none at all too, and move positions, in one commit; return the new version.
+
+        Raise CommitConflictError where a position is not `before` any more: nothing was written then.
+        """
+        for app_id, move in moves.items():
+            stored = self.position(app_id)
+            if stored != move.before or move.after <= stored:
+                raise CommitConflictError(
+                    f"The position of {app_id} is {stored}, not {move.before}, from where it was to move "
+                    f"to {move.after}."
+                )
+        partition_by = self.partition_by
+        written = write_files(self._folder, rows, partition_by)
+        properties = CommitProperties(
+            app_transactions=[Transaction(app_id, move.after) for app_id, move in moves.items()],
+            custom_metadata=dict(metadata),
+            max_commit_retries=_RETRIES,
+        )
+        try:
+            _translated(
+                lambda: self._table.create_write_transaction(
+                    [file.action for file in written],
+                    "append",
+                    self._table.schema(),
+                    partition_by,
+                    commit_properties=properties,
+                )
+            )
+        except CommitConflictError:
+            remove_files(written)
+            raise
+        self.refresh()  # a commit leaves the handle on the version before it
+        return self.version
+
+
+def _translated(action: Callable[[], _T]) -> _T:
+    """Run an action of the Delta library; raise its errors as ours."""
+    try:
+        return action()
+    except TableNotFoundError:
+        raise
+    except CommitFailedError as exc:
+        raise CommitConflictError(
+            f"Another writer committed first: {str(exc).rstrip('.')}.", hint="Refresh, seek and repeat."
+        ) from exc
+    except (DeltaError, OSError) as exc:
+        raise StorageError(
+            f"The lake's storage refused: {str(exc).splitlines()[0].rstrip('.')}.",
+            hint="Check that the folder is there, is writable and has room.",
+        ) from exc

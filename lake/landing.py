@@ -1,0 +1,84 @@
+"""Where the worker lands rows: an archive's two tables behind the `Landing` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from lake.archive import Archive
+from lake.commits import CommitLog
+from lake.parquet import read_file
+from schemas.archive_spec import ArchiveSpec
+from schemas.protocols import Move, Partition, TableName
+from schemas.step import KEY_COLUMNS, wire_schema
+
+
+class ArchiveLanding:
+    """Land rows in one archive, for one worker: it holds the pinned handles on both tables."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._tables: dict[TableName, CommitLog] = {
+            "steps": archive.table("steps"),
+            "quarantine": archive.table("quarantine"),
+        }
+        self._partition_by = self._tables["steps"].partition_by
+
+    @property
+    def spec(self) -> ArchiveSpec:
+        """The archive's spec."""
+        return self._archive.spec
+
+    @property
+    def lake_id(self) -> str:
+        """The lake's own id."""
+        return self._archive.lake_id
+
+    def refresh(self) -> None:
+        """See the newest version of both tables."""
+        for table in self._tables.values():
+            table.refresh()
+
+    def position(self, table: TableName, app_id: str) -> int:
+        """Return the last offset landed in the table as last refreshed, or -1."""
+        return self._tables[table].position(app_id)
+
+    def quarantined(self, partition: Partition, after: int) -> frozenset[tuple[int, int]]:
+        """Return (offset, row) of what quarantine holds of the partition beyond offset `after`."""
+        predicate = f"stream_partition = {int(partition.number)} and stream_offset > {int(after)}"
+        filters = [
+            ("stream_topic", "=", partition.topic),
+            ("stream_partition", "=", partition.number),
+            ("stream_offset", ">", after),
+        ]
+        found: set[tuple[int, int]] = set()
+        for path in self._tables["quarantine"].files(predicate):
+            rows = read_file(path, ["stream_offset", "stream_row"], self._partition_by, filters)
+            found.update(zip(rows["stream_offset"].to_pylist(), rows["stream_row"].to_pylist(), strict=True))
+        return frozenset(found)
+
+    def committed_keys(self, date: str) -> Iterator[pa.Table]:
+        """Iterate over the key columns of the accepted rows of one event date."""
+        for path in self._files_of(date):
+            yield read_file(path, KEY_COLUMNS, self._partition_by)
+
+    def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
+        """Iterate over accepted rows of one event date, at least those of the given episodes."""
+        named = [episode for episode in episodes if episode is not None]
+        filters = None if None in episodes else [("episode_id", "in", named)]
+        for path in self._files_of(date):
+            rows = read_file(path, wire_schema(self.spec).names, self._partition_by, filters)
+            if rows.num_rows:
+                yield rows
+
+    def _files_of(self, date: str) -> list[str]:
+        if "'" in date:  # no date has one, and the predicate is SQL
+            return []
+        return self._tables["steps"].files(f"date = '{date}'")
+
+    def commit(
+        self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]
+    ) -> int:
+        """Land rows and move positions in one commit; raise CommitConflictError where they moved."""
+        return self._tables[table].append(rows, moves, metadata)

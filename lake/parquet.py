@@ -1,0 +1,158 @@
+"""Write rows as Parquet files of a partitioned table, durable before anybody is told of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as dataset
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from lake.files import storage_errors, sync_folder
+from schemas.step import KEY_COLUMNS, LINEAGE_FIELDS
+
+_COMPRESSION = "zstd"
+_LEVEL = 1  # the hot path: compaction compresses harder
+_ROW_GROUP = 1 << 20
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+# Columns whose smallest and largest value let a reader skip a file. No floats: NaN has no order.
+_STATISTICS = (*KEY_COLUMNS, "event_time", *(field.name for field in LINEAGE_FIELDS))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """Name a file that is on disk and not yet part of a table."""
+
+    path: Path
+    action: AddAction
+
+
+def write_files(folder: Path, rows: pa.Table, partition_by: Sequence[str]) -> list[WrittenFile]:
+    """Write one file for each partition that the rows have; on failure leave none behind."""
+    written: list[WrittenFile] = []
+    with storage_errors(f"write to {folder}"):
+        try:
+            for values, part in _partitions(rows, partition_by):
+                written.append(_write_file(folder, part, values))
+        except BaseException:
+            remove_files(written)
+            raise
+    return written
+
+
+def remove_files(written: Sequence[WrittenFile]) -> None:
+    """Remove files that no commit will ever name."""
+    for file in written:
+        file.path.unlink(missing_ok=True)
+
+
+def read_file(
+    path: str,
+    columns: Sequence[str],
+    partition_by: Sequence[str],
+    filters: Sequence[tuple[str, str, object]] | None = None,
+) -> pa.Table:
+    """Read columns of one file of a table, partition columns too, which are in its path alone."""
+    named = dataset.partitioning(pa.schema([(name, pa.string()) for name in partition_by]), flavor="hive")
+    with storage_errors(f"read {path}"):
+        return pq.read_table(path, columns=list(columns), filters=filters, partitioning=named)
+
+
+def _partitions(
+    rows: pa.Table, partition_by: Sequence[str]
+) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+    if not rows.num_rows:
+        return
+    data = rows.drop_columns(list(partition_by))
+    keys = rows.select(list(partition_by)).combine_chunks()
+    groups = keys.group_by(list(partition_by), use_threads=False).aggregate([])
+    if groups.num_rows == 1:
+        yield _row_of(groups, 0), data
+        return
+    for index in range(groups.num_rows):
+        values = _row_of(groups, index)
+        mask = pa.array(np.ones(rows.num_rows, dtype=bool))
+        for name, value in values.items():
+            same = pc.is_null(keys[name]) if value is None else pc.equal(keys[name], value)
+            mask = pc.and_(mask, pc.fill_null(same, False))
+        yield values, data.filter(mask)
+
+
+def _row_of(table: pa.Table, index: int) -> dict[str, str | None]:
+    return {name: table[name][index].as_py() for name in table.column_names}
+
+
+def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) -> WrittenFile:
+    parts = [f"{name}={_NULL_PARTITION if v is None else quote(v, safe='')}" for name, v in values.items()]
+    relative = "/".join([*parts, f"part-{uuid.uuid4().hex}.parquet"])
+    path = folder / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    collected: list[Any] = []
+    try:
+        with path.open("xb") as file:
+            writer = pq.ParquetWriter(
+                file,
+                rows.schema,
+                compression=_COMPRESSION,
+                compression_level=_LEVEL,
+                use_dictionary=_dictionary_columns(rows.schema),
+                metadata_collector=collected,
+            )
+            with writer:
+                writer.write_table(rows, row_group_size=_ROW_GROUP)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+        size = path.stat().st_size
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    stats = _statistics(collected[0])
+    action = AddAction(relative, size, dict(values), int(time.time() * 1000), True, json.dumps(stats))
+    return WrittenFile(path, action)
+
+
+def _dictionary_columns(schema: pa.Schema) -> list[str]:
+    """Name the columns that repeat their values; trying a dictionary on the others costs time only."""
+    repeating = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
+    return [field.name for field in schema if any(is_kind(field.type) for is_kind in repeating)]
+
+
+def _statistics(metadata: Any) -> dict[str, Any]:
+    lowest: dict[str, Any] = {}
+    highest: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for index in range(row_group.num_columns):
+            column = row_group.column(index)
+            name = column.path_in_schema
+            if name not in _STATISTICS or column.statistics is None:
+                continue
+            found = column.statistics
+            nulls[name] = nulls.get(name, 0) + (found.null_count or 0)
+            if found.has_min_max:
+                lowest[name] = min(lowest.get(name, found.min), found.min)
+                highest[name] = max(highest.get(name, found.max), found.max)
+    return {
+        "numRecords": metadata.num_rows,
+        "minValues": {name: _as_json(value) for name, value in lowest.items()},
+        "maxValues": {name: _as_json(value) for name, value in highest.items()},
+        "nullCount": nulls,
+    }
+
+
+def _as_json(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

@@ -1,0 +1,166 @@
+"""Snapshots: an immutable choice of steps with an id and its own list of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from lake.commits import CommitLog
+from lake.files import read_json, storage_errors, write_json
+from lake.sql import TableFiles, connect, quoted
+from schemas.archive_spec import ArchiveSpec
+from schemas.errors import NotFoundError, QueryError
+
+if TYPE_CHECKING:
+    from lake.archive import Archive
+
+_FOLDER = "snapshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Describe a snapshot. Equal ids mean equal files and an equal condition."""
+
+    id: str
+    archive: Archive
+    version: int
+    where: str | None
+    files: tuple[str, ...]  # relative to the archive's steps table
+    rows: int
+    created_at: datetime
+
+    @property
+    def spec(self) -> ArchiveSpec:
+        """The spec of the archive that the steps are from."""
+        return self.archive.spec
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open a connection whose view `snapshot.steps` holds the snapshot's files, unfiltered."""
+        folder = self.archive.folder / "steps"
+        return _connect(self.archive.table("steps"), [str(folder / name) for name in self.files])
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition by which the snapshot's rows are chosen from its files."""
+        return f"({self.where}\n)" if self.where else "true"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is stored of the snapshot."""
+        return {
+            "id": self.id,
+            "archive": self.archive.name,
+            "version": self.version,
+            "where": self.where,
+            "files": list(self.files),
+            "rows": self.rows,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+def create_snapshot(archive: Archive, where: str | None) -> Snapshot:
+    """Pin the accepted steps of now; the same files and condition give the same id again.
+
+    Raise QueryError for a condition that is not one expression, or that chooses nothing.
+    """
+    table = archive.table("steps")
+    folder = archive.folder / "steps"
+    paths = table.files()
+    rows = _count(table, paths, where)
+    if not rows:
+        nothing = f"No step of {archive.name!r} meets {where!r}" if where else f"{archive.name!r} is empty"
+        raise QueryError(
+            f"{nothing}: a snapshot of nothing is not made.",
+            hint="Ingest steps first, or widen the condition.",
+        )
+    files = tuple(sorted(str(Path(path).relative_to(folder)) for path in _absolute(paths)))
+    content = json.dumps([archive.lake_id, archive.name, where, files], separators=(",", ":"))
+    snapshot_id = f"{archive.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    path = archive.folder / _FOLDER / f"{snapshot_id}.json"
+    if path.exists():
+        return _load(archive, path)
+    snapshot = Snapshot(snapshot_id, archive, table.version, where, files, rows, datetime.now(UTC))
+    with storage_errors(f"create {path.parent}"):
+        path.parent.mkdir(exist_ok=True)
+    write_json(path, snapshot.to_json())
+    return snapshot
+
+
+def find_snapshot(archives: Sequence[Archive], snapshot_id: str) -> Snapshot:
+    """Find a snapshot by its id; raise NotFoundError with the ids that are there."""
+    snapshots = list_snapshots(archives)
+    for snapshot in snapshots:
+        if snapshot.id == snapshot_id:
+            return snapshot
+    raise NotFoundError(
+        "snapshot",
+        snapshot_id,
+        known=[snapshot.id for snapshot in snapshots],
+        hint="Make one: replaylake snapshot create NAME",
+    )
+
+
+def list_snapshots(archives: Sequence[Archive]) -> list[Snapshot]:
+    """List the snapshots of archives, oldest first."""
+    found = [
+        _load(archive, path) for archive in archives for path in (archive.folder / _FOLDER).glob("*.json")
+    ]
+    return sorted(found, key=lambda snapshot: (snapshot.created_at, snapshot.id))
+
+
+def _load(archive: Archive, path: Path) -> Snapshot:
+    content = read_json(path)
+    return Snapshot(
+        content["id"],
+        archive,
+        content["version"],
+        content["where"],
+        tuple(content["files"]),
+        content["rows"],
+        datetime.fromisoformat(content["created_at"]),
+    )
+
+
+def _absolute(paths: Sequence[str]) -> list[str]:
+    return [str(Path(path).absolute()) for path in paths]
+
+
+def _connect(table: CommitLog, files: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    return connect({"snapshot": {"steps": TableFiles(table, files)}})
+
+
+def _count(table: CommitLog, paths: Sequence[str], where: str | None) -> int:
+    connection = _connect(table, paths)
+    condition = "true" if where is None else f"({where}\n)"  # a comment ends with its line
+    query = f"select count(*) from {quoted('snapshot')}.steps where {condition}"
+    try:
+        if where is not None:
+            _check_is_expression(connection, where)
+        found = connection.execute(query).fetchone()
+    except duckdb.Error as exc:
+        raise QueryError(
+            f"The condition {where!r} does not work: {str(exc).splitlines()[0]}.",
+            hint="It is what stands after WHERE, over the columns of steps.",
+        ) from exc
+    return 0 if found is None else int(found[0])
+
+
+def _check_is_expression(connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse text that closes our bracket and goes on: the parsed query must be a plain SELECT."""
+    text = f"select 1 from snapshot.steps where ({where}\n)"
+    row = connection.execute("select json_serialize_sql(?::varchar)", [text]).fetchone()
+    parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if parsed.get("error"):
+        raise QueryError(
+            f"The condition {where!r} does not parse: {parsed.get('error_message', '')}.",
+            hint="It is what stands after WHERE, over the columns of steps.",
+        )
+    nodes = [statement["node"] for statement in parsed["statements"]]
+    if len(nodes) != 1 or nodes[0]["type"] != "SELECT_NODE" or nodes[0].get("modifiers"):
+        raise QueryError(f"The condition {where!r} is more than a condition.", hint="Give one expression.")

@@ -1,0 +1,121 @@
+"""ArchiveSpec: what one archive holds, frozen, and stored beside its tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from schemas.errors import SpecError
+from schemas.spaces import Scalar, Space, Text
+from schemas.validation_text import first_problem
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+# Schemas that the SQL engine owns: an archive of that name could not be queried.
+_TAKEN_BY_SQL = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
+_PARTITIONABLE = ("source", "agent_id", "policy_version")
+
+
+class ArchiveSpec(BaseModel):
+    """Describe one archive: its spaces, and what a row must be to land in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    name: str
+    observation: Space
+    action: Space
+    extras: dict[str, Space] = Field(default_factory=dict)
+    environment: str | None = None  # the id that the spaces were read off
+    reward_range: tuple[float, float] | None = None
+    shared_reward: bool = False  # agents of one environment get one reward together
+    propensity: Literal["mass", "density"] = "mass"
+    require_propensity: bool = False
+    exclusive_ends: bool = False  # terminated and truncated never both
+    partition_by: tuple[str, ...] = ()  # beyond `date`
+    allowed_clock_skew: timedelta = timedelta(days=1)  # how far event_time may lie after the message's own
+    earliest_event_time: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    max_partitions_per_commit: Annotated[int, Field(ge=1)] = 1000
+    retention_days: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        check_name(name)
+        return name
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> ArchiveSpec:
+        from schemas.step import RESERVED_COLUMNS  # step describes columns by this spec
+
+        for name in self.extras:
+            if not re.match(r"^[a-z_][a-z0-9_]*$", name):
+                raise ValueError(f"the extra column {name!r} is not lower-case letters, digits and _")
+            if name in RESERVED_COLUMNS:
+                raise ValueError(f"the extra column {name!r} has the name of a column of the step")
+        for column in self.partition_by:
+            extra = self.extras.get(column)
+            texts = isinstance(extra, Text) or (isinstance(extra, Scalar) and extra.dtype == "string")
+            if column not in _PARTITIONABLE and not texts:
+                raise ValueError(
+                    f"{column!r} cannot partition; {', '.join(_PARTITIONABLE)} and extra text columns can"
+                )
+        if len(set(self.partition_by)) != len(self.partition_by):
+            raise ValueError("partition_by names a column twice")
+        if self.reward_range is not None and not self.reward_range[0] <= self.reward_range[1]:
+            raise ValueError(f"reward_range {self.reward_range} is not low, high")
+        if self.allowed_clock_skew < timedelta(0):
+            raise ValueError("allowed_clock_skew is negative")
+        return self
+
+    @property
+    def topic(self) -> str:
+        """The stream's topic that feeds the archive."""
+        return f"replaylake.{self.name}"
+
+    @property
+    def hash(self) -> str:
+        """Identify the spec: equal hashes describe equal archives."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON-ready values."""
+        mapping: dict[str, Any] = json.loads(self.model_dump_json())
+        return mapping
+
+    @classmethod
+    def from_json(cls, mapping: Mapping[str, Any]) -> ArchiveSpec:
+        """Read a spec from JSON or YAML values; raise SpecError with the value that is impossible."""
+        try:
+            return cls.model_validate(mapping)
+        except ValidationError as exc:
+            raise SpecError(
+                f"The spec is not possible: {first_problem(exc)}.",
+                hint="See `replaylake archive create --help` for an example of a spec.",
+            ) from exc
+
+    def column_types(self) -> dict[str, pa.DataType]:
+        """Return the Arrow types that depend on the spec, by column."""
+        return {
+            "observation": self.observation.arrow_type,
+            "action": self.action.arrow_type,
+            "next_observation": self.observation.arrow_type,
+            **{name: space.arrow_type for name, space in self.extras.items()},
+        }
+
+
+def check_name(name: str) -> None:
+    """Raise SpecError unless the name can be a folder, a topic and an SQL schema."""
+    if not re.match(NAME_PATTERN, name):
+        raise SpecError(
+            f"The archive name {name!r} is not possible.",
+            hint="Use lower-case letters, digits and _, starting with a letter, 63 at most.",
+        )
+    if name in _TAKEN_BY_SQL:
+        raise SpecError(f"The archive name {name!r} is taken by SQL.", hint="Choose another name.")

@@ -1,0 +1,169 @@
+"""From messages to one table, in bulk: what does not decode is set aside with its reason, alone.
+
+Messages of one form that stand together are read together. JSON goes through Arrow's parser as long as
+it can; where that refuses, the batch is halved down to the rows that are at fault, and those take the
+exact path of `row_values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.archive_spec import ArchiveSpec
+from schemas.conform import conform
+from schemas.decode_json import JsonLine, decode_json_lines
+from schemas.errors import StepsError, WireError
+from schemas.protocols import Message
+from schemas.step import wire_schema
+from schemas.wire import Form, decode_arrow, form_of
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Say why a message, or a line of one, did not decode."""
+
+    message: int  # index in the batch of messages
+    row: int  # line in the message; 0 for a whole message
+    raw: bytes
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Hold what decoded, in the order of the messages, and what did not."""
+
+    table: pa.Table  # with the wire columns
+    message: NDArray[np.int64]  # (N,) index in the batch of messages
+    row: NDArray[np.int64]  # (N,) row within the message
+    faults: tuple[Fault, ...]
+
+
+@dataclass(slots=True)
+class _Piece:
+    table: pa.Table
+    message: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+
+def decode(messages: Sequence[Message], spec: ArchiveSpec, topic_id: str) -> Decoded:
+    """Decode messages of an archive's topic. Nothing is raised for what they hold: see `faults`."""
+    pieces: list[_Piece] = []
+    faults: list[Fault] = []
+    forms = [_form_or_fault(index, message, faults) for index, message in enumerate(messages)]
+    for form, run in groupby(range(len(messages)), key=forms.__getitem__):
+        if form is None:
+            continue
+        indices = list(run)
+        if form is Form.ARROW:
+            pieces.extend(_decode_arrow_run(indices, messages, spec, faults))
+        else:
+            pieces.extend(_decode_json_run(form, indices, messages, spec, topic_id, faults))
+    if not pieces:
+        empty = np.empty(0, dtype=np.int64)
+        return Decoded(wire_schema(spec).empty_table(), empty, empty, tuple(faults))
+    return Decoded(
+        pa.concat_tables([piece.table for piece in pieces]),
+        np.concatenate([piece.message for piece in pieces]),
+        np.concatenate([piece.row for piece in pieces]),
+        tuple(faults),
+    )
+
+
+def _form_or_fault(index: int, message: Message, faults: list[Fault]) -> Form | None:
+    try:
+        return form_of(message.value, message.headers)
+    except WireError as exc:
+        faults.append(_fault(index, 0, message.value, exc))
+        return None
+
+
+def _fault(message: int, row: int, raw: bytes, exc: WireError | StepsError) -> Fault:
+    if isinstance(exc, WireError):
+        reason = exc.reason
+    else:
+        reason = f"wrong_type({exc.column})" if exc.column else "undecodable"
+    return Fault(message, row, raw, reason, exc.message)
+
+
+def _decode_arrow_run(
+    indices: Sequence[int], messages: Sequence[Message], spec: ArchiveSpec, faults: list[Fault]
+) -> Iterable[_Piece]:
+    tables: list[tuple[int, pa.Table]] = []
+    for index in indices:
+        try:
+            tables.append((index, decode_arrow(messages[index].value)))
+        except WireError as exc:
+            faults.append(_fault(index, 0, messages[index].value, exc))
+    # Tables of one schema are conformed as one: a message of few rows costs little more than its rows.
+    for _, run in groupby(tables, key=lambda pair: pair[1].schema):
+        yield from _conform_run(list(run), messages, spec, faults)
+
+
+def _conform_run(
+    run: list[tuple[int, pa.Table]], messages: Sequence[Message], spec: ArchiveSpec, faults: list[Fault]
+) -> Iterable[_Piece]:
+    try:
+        table = conform(pa.concat_tables([table for _, table in run]), spec)
+    except StepsError as exc:
+        if len(run) == 1:
+            index = run[0][0]
+            faults.append(_fault(index, 0, messages[index].value, exc))
+            return
+        for one in run:  # one message may be at fault for its values, such as a fraction in an integer
+            yield from _conform_run([one], messages, spec, faults)
+        return
+    lengths = [table.num_rows for _, table in run]
+    yield _Piece(
+        table,
+        np.repeat(np.array([index for index, _ in run], dtype=np.int64), lengths),
+        np.concatenate([np.arange(length, dtype=np.int64) for length in lengths]),
+    )
+
+
+def _decode_json_run(
+    form: Form,
+    indices: Sequence[int],
+    messages: Sequence[Message],
+    spec: ArchiveSpec,
+    topic_id: str,
+    faults: list[Fault],
+) -> Iterable[_Piece]:
+    if form is Form.JSON:
+        lines = [JsonLine(index, 0, messages[index].value.strip()) for index in indices]
+    else:
+        lines = [
+            JsonLine(index, row, line)
+            for index in indices
+            for row, line in enumerate(_lines(messages[index].value))
+        ]
+
+    def position(line: JsonLine) -> str:
+        message = messages[line.message]
+        return f"{topic_id}/{message.partition}/{message.offset}/{line.row}"
+
+    yield from _pieces(lines, spec, position, faults)
+
+
+def _lines(value: bytes) -> list[bytes]:
+    return [line.strip() for line in value.split(b"\n") if not line.isspace() and line]
+
+
+def _pieces(
+    lines: Sequence[JsonLine], spec: ArchiveSpec, position: Callable[[JsonLine], str], faults: list[Fault]
+) -> Iterable[_Piece]:
+    table, kept, refused = decode_json_lines(lines, spec, position)
+    for line, exc in refused:
+        faults.append(_fault(line.message, line.row, line.text, exc))
+    if table.num_rows:
+        yield _Piece(
+            table,
+            np.fromiter((line.message for line in kept), dtype=np.int64, count=len(kept)),
+            np.fromiter((line.row for line in kept), dtype=np.int64, count=len(kept)),
+        )

@@ -1,0 +1,108 @@
+"""One row at a time: from JSON or Python values to Arrow values and back.
+
+This is the exact path. The bulk decoder sends here what its fast path does not read, so that what is
+refused, and why, is decided in one place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.archive_spec import ArchiveSpec
+from schemas.errors import WireError
+from schemas.space_values import (
+    WrongTypeError,
+    from_plain,
+    from_space,
+    json_text,
+    number,
+    plain_to_json,
+    space_to_json,
+)
+from schemas.spaces import Space
+from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS
+
+
+def row_from_mapping(record: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, Any]:
+    """Return the record's values as Arrow takes them, defaults filled in.
+
+    Raise WireError with the reason `unknown_field(x)` or `wrong_type(x)`.
+    """
+    row: dict[str, Any] = {}
+    for column in WIRE_COLUMNS:
+        value = record.get(column.name)
+        if value is None:
+            row[column.name] = column.default
+            continue
+        space = _space_of(column.name, spec)
+        try:
+            if column.name == "info":
+                row[column.name] = json_text(value)
+            elif space is not None:
+                row[column.name] = from_space(space, value)
+            else:
+                row[column.name] = from_plain(column.type, value)
+        except WrongTypeError as exc:
+            raise _wrong_type(column.name, value, exc) from exc
+    for name, space in spec.extras.items():
+        value = record.get(name)
+        try:
+            row[name] = None if value is None else from_space(space, value)
+        except WrongTypeError as exc:
+            raise _wrong_type(name, value, exc) from exc
+    _take_propensity(record, row)
+    for name, value in record.items():
+        if name not in row and name not in (PROPENSITY_ALIAS, "version") and value is not None:
+            raise WireError(
+                f"The field {name!r} is not one of the step or of the spec's extras.",
+                reason=f"unknown_field({name[:60]})",
+                hint="Rename it, map it, or declare it under `extras` in the archive's spec.",
+            )
+    return row
+
+
+def row_to_json(row: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, Any]:
+    """Return a row of Arrow values as JSON takes them; nulls are left out."""
+    record: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None:
+            continue
+        space = _space_of(name, spec) or spec.extras.get(name)
+        record[name] = plain_to_json(value) if space is None else space_to_json(space, value)
+    return record
+
+
+def _wrong_type(name: str, value: object, exc: WrongTypeError) -> WireError:
+    shown = repr(value)
+    return WireError(
+        f"{name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, and {exc}.",
+        reason=f"wrong_type({name})",
+    )
+
+
+def _space_of(name: str, spec: ArchiveSpec) -> Space | None:
+    if name in ("observation", "next_observation"):
+        return spec.observation
+    return spec.action if name == "action" else None
+
+
+def _take_propensity(record: Mapping[str, Any], row: dict[str, Any]) -> None:
+    value = record.get(PROPENSITY_ALIAS)
+    if value is None:
+        return
+    if row["action_log_prob"] is not None:
+        raise WireError(
+            "The record has both action_log_prob and action_probability.",
+            reason="wrong_type(action_probability)",
+            hint="Give one of them.",
+        )
+    try:
+        probability = number(value)
+    except WrongTypeError as exc:
+        raise _wrong_type(PROPENSITY_ALIAS, value, exc) from exc
+    if probability > 0:
+        row["action_log_prob"] = math.log(probability)
+    else:  # as Arrow's logarithm has it; the gate refuses both
+        row["action_log_prob"] = -math.inf if probability == 0 else math.nan

@@ -1,0 +1,18 @@
+"""Say in one line what pydantic found wrong, with the place and the value."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+_SHOWN = 80  # characters of a value; a longer one is cut
+
+
+def first_problem(exc: ValidationError) -> str:
+    """Describe the first problem: where it is, what is wrong, and the value that was given."""
+    problem = exc.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "it"
+    said = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    shown = repr(problem["input"])
+    if problem["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {said} (given: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'})"

@@ -1,0 +1,138 @@
+"""Wire forms: how steps travel in messages, and how a reader tells one form from another.
+
+| form   | a message holds                     | header `replaylake-wire` |
+|--------|-------------------------------------|--------------------------|
+| json   | one JSON object                     | json/2                   |
+| ndjson | one JSON object a line              | ndjson/2                 |
+| arrow  | an Arrow IPC stream of many steps   | arrow/2                  |
+
+A header decides; without one the first bytes do. JSON has no NaN, no infinity and no bytes: they are
+written as the strings "NaN", "Infinity" and "-Infinity", and as base64.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+
+import pyarrow as pa
+
+from schemas.errors import VersionError, WireError
+from schemas.protocols import Headers
+from schemas.row_values import row_to_json
+from schemas.step import WIRE_VERSION
+from schemas.steps import Steps
+
+HEADER = "replaylake-wire"
+KNOWN_VERSIONS = (1, WIRE_VERSION)
+_STREAM_START = b"\xff\xff\xff\xff"
+_STREAM_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_VERSION_KEY = b"replaylake.version"
+_ROWS_KEY = b"replaylake.rows"
+
+
+class Form(Enum):
+    """Name a wire form, as the header does."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    ARROW = "arrow"
+
+
+def headers_for(form: Form) -> Headers:
+    """Return the headers that tell a reader the form and its version."""
+    return ((HEADER, f"{form.value}/{WIRE_VERSION}".encode()),)
+
+
+def form_of(value: bytes, headers: Headers = ()) -> Form:
+    """Tell the form of a message; raise WireError where it is none of ours.
+
+    A form that is named is taken at its word: bytes that belie it fail when they are read.
+    """
+    for name, content in headers:
+        if name == HEADER:
+            return _named(content)
+    return sniff(value)
+
+
+def _named(content: bytes) -> Form:
+    form, _, version = content.decode(errors="replace").partition("/")
+    try:
+        named = Form(form)
+    except ValueError as exc:
+        raise WireError(
+            f"The header {HEADER} names the form {form!r}.", hint="The forms are json, ndjson and arrow."
+        ) from exc
+    if version not in map(str, KNOWN_VERSIONS):
+        raise VersionError(version, KNOWN_VERSIONS)
+    return named
+
+
+def sniff(value: bytes) -> Form:
+    """Tell the form of a message by its bytes alone; raise WireError where it is none of ours."""
+    if value.startswith(_STREAM_START):
+        return Form.ARROW
+    text = value.strip()
+    if not text.startswith(b"{"):
+        shown = value[:20]
+        raise WireError(
+            f"The message starts with {shown!r}: neither a JSON object nor an Arrow stream."
+            if text
+            else "The message is empty.",
+            hint="Publish one JSON object, NDJSON, or an Arrow IPC stream.",
+        )
+    first, line_end, _ = text.partition(b"\n")
+    # An object that is printed over several lines is not complete after its first one.
+    return Form.NDJSON if line_end and _is_json(first) else Form.JSON
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def encode_arrow(steps: Steps) -> bytes:
+    """Write steps as an Arrow IPC stream that knows its version and its number of rows."""
+    metadata = {_VERSION_KEY: str(WIRE_VERSION).encode(), _ROWS_KEY: str(len(steps)).encode()}
+    table = steps.table.replace_schema_metadata(metadata)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def decode_arrow(value: bytes) -> pa.Table:
+    """Read an Arrow message, checked in full: a torn one fails, and never reads as fewer rows."""
+    try:
+        if not value.startswith(_STREAM_START) or not value.endswith(_STREAM_END):
+            raise WireError("The Arrow message is cut off: its end is missing.", hint="Send it whole again.")
+        table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as exc:
+        problem = str(exc).split("\n", 1)[0].rstrip(".")
+        raise WireError(f"The Arrow message does not read: {problem}.", hint="Send it whole again.") from exc
+    metadata = table.schema.metadata or {}
+    _check_claims(metadata, table.num_rows)
+    return table.replace_schema_metadata(None)
+
+
+def _check_claims(metadata: Mapping[bytes, bytes], rows: int) -> None:
+    version = metadata.get(_VERSION_KEY, str(WIRE_VERSION).encode())
+    if version != str(WIRE_VERSION).encode():
+        raise VersionError(version.decode(errors="replace"), (WIRE_VERSION,))
+    claimed = metadata.get(_ROWS_KEY)
+    if claimed is not None and claimed != str(rows).encode():
+        said = claimed.decode(errors="replace")
+        raise WireError(f"The Arrow message has {rows} rows and says {said}.", hint="Send it whole again.")
+
+
+def encode_json_lines(steps: Steps) -> list[bytes]:
+    """Write each step as one JSON object, without a newline."""
+    return [
+        json.dumps(row_to_json(row, steps.spec), separators=(",", ":"), allow_nan=False).encode()
+        for row in steps.table.to_pylist()
+    ]
