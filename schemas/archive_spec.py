@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import SpecError
@@ -100,13 +99,14 @@ class ArchiveSpec(BaseModel):
                 hint="See `replaylake archive create --help` for an example of a spec.",
             ) from exc
 
-    def column_types(self) -> dict[str, pa.DataType]:
-        """Return the Arrow types that depend on the spec, by column."""
+    @property
+    def spaces(self) -> dict[str, Space]:
+        """The columns that hold values of a space: observations, the action and the extras."""
         return {
-            "observation": self.observation.arrow_type,
-            "action": self.action.arrow_type,
-            "next_observation": self.observation.arrow_type,
-            **{name: space.arrow_type for name, space in self.extras.items()},
+            "observation": self.observation,
+            "action": self.action,
+            "next_observation": self.observation,
+            **self.extras,
         }
 
 

@@ -32,6 +32,7 @@ def conform(table: pa.Table, spec: ArchiveSpec) -> pa.Table:
             raise StepsError(
                 f"The column {name!r} is not one of the step or of the spec's extras.",
                 column=name,
+                reason=f"unknown_field({name[:60]})",
                 hint="Rename it, or declare it under `extras` in the archive's spec.",
             )
     defaults = {column.name: column.default for column in WIRE_COLUMNS}

@@ -7,7 +7,7 @@ exact path of `row_values`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
-from schemas.decode_json import JsonLine, decode_json_lines
+from schemas.decode_json import JsonDecoder
 from schemas.errors import StepsError, WireError
 from schemas.protocols import Message
 from schemas.step import wire_schema
@@ -85,11 +85,7 @@ def _form_or_fault(index: int, message: Message, faults: list[Fault]) -> Form | 
 
 
 def _fault(message: int, row: int, raw: bytes, exc: WireError | StepsError) -> Fault:
-    if isinstance(exc, WireError):
-        reason = exc.reason
-    else:
-        reason = f"wrong_type({exc.column})" if exc.column else "undecodable"
-    return Fault(message, row, raw, reason, exc.message)
+    return Fault(message, row, raw, exc.reason, exc.message)
 
 
 def _decode_arrow_run(
@@ -123,7 +119,7 @@ def _conform_run(
     yield _Piece(
         table,
         np.repeat(np.array([index for index, _ in run], dtype=np.int64), lengths),
-        np.concatenate([np.arange(length, dtype=np.int64) for length in lengths]),
+        _count_within(lengths),
     )
 
 
@@ -135,35 +131,30 @@ def _decode_json_run(
     topic_id: str,
     faults: list[Fault],
 ) -> Iterable[_Piece]:
-    if form is Form.JSON:
-        lines = [JsonLine(index, 0, messages[index].value.strip()) for index in indices]
-    else:
-        lines = [
-            JsonLine(index, row, line)
-            for index in indices
-            for row, line in enumerate(_lines(messages[index].value))
-        ]
+    lines: list[bytes] = []
+    counts: list[int] = []
+    for index in indices:
+        parts = [messages[index].value] if form is Form.JSON else _lines(messages[index].value)
+        lines.extend(parts)
+        counts.append(len(parts))
+    message = np.repeat(np.array(indices, dtype=np.int64), counts)
+    row = _count_within(counts)
 
-    def position(line: JsonLine) -> str:
-        message = messages[line.message]
-        return f"{topic_id}/{message.partition}/{message.offset}/{line.row}"
+    def position(line: int) -> str:
+        source = messages[message[line]]
+        return f"{topic_id}/{source.partition}/{source.offset}/{row[line]}"
 
-    yield from _pieces(lines, spec, position, faults)
+    table, kept, refused = JsonDecoder(spec, position).decode(lines)
+    faults.extend(_fault(int(message[line]), int(row[line]), lines[line], exc) for line, exc in refused)
+    if len(kept):
+        yield _Piece(table, message[kept], row[kept])
 
 
 def _lines(value: bytes) -> list[bytes]:
-    return [line.strip() for line in value.split(b"\n") if not line.isspace() and line]
+    return [line for line in value.split(b"\n") if line and not line.isspace()]
 
 
-def _pieces(
-    lines: Sequence[JsonLine], spec: ArchiveSpec, position: Callable[[JsonLine], str], faults: list[Fault]
-) -> Iterable[_Piece]:
-    table, kept, refused = decode_json_lines(lines, spec, position)
-    for line, exc in refused:
-        faults.append(_fault(line.message, line.row, line.text, exc))
-    if table.num_rows:
-        yield _Piece(
-            table,
-            np.fromiter((line.message for line in kept), dtype=np.int64, count=len(kept)),
-            np.fromiter((line.row for line in kept), dtype=np.int64, count=len(kept)),
-        )
+def _count_within(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Number the rows of each message from 0."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)

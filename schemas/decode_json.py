@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
+from numpy.typing import NDArray
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
 from schemas.errors import StepsError, WireError
 from schemas.row_values import row_from_mapping
-from schemas.spaces import Space
 from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS, WIRE_VERSION, wire_schema
 from schemas.upgrades import upgrade
 
@@ -27,67 +27,96 @@ _BLOCK = 1 << 20
 _DEFINED = frozenset({column.name for column in WIRE_COLUMNS} | {PROPENSITY_ALIAS, "version"})
 
 
-class JsonLine(NamedTuple):
-    """Hold one JSON object and where it came from."""
-
-    message: int
-    row: int
-    text: bytes
+Refused = list[tuple[int, WireError]]
 
 
-Refused = list[tuple[JsonLine, WireError]]
+class JsonDecoder:
+    """Decode the JSON lines of one archive; `position` names a line's place in the stream."""
+
+    def __init__(self, spec: ArchiveSpec, position: Callable[[int], str]) -> None:
+        self._spec = spec
+        self._position = position
+        self._tables: list[pa.Table] = []
+        self._kept: list[NDArray[np.int64]] = []
+        self._refused: Refused = []
+
+    def decode(self, lines: Sequence[bytes]) -> tuple[pa.Table, NDArray[np.int64], Refused]:
+        """Return a table, the lines that its rows came from in order, and what was refused and why."""
+        every = np.arange(len(lines))
+        if self._decode_plainly(lines, every):
+            return self._tables[0], every, []
+        kinds = _json_kinds(self._spec)
+        odd = np.fromiter((_is_odd(line, kinds) for line in lines), dtype=bool, count=len(lines))
+        self._decode_in_parts(lines, every[~odd])
+        self._decode_exactly(lines, every[odd])
+        kept = np.concatenate(self._kept)
+        order = np.argsort(kept, kind="stable")
+        return pa.concat_tables(self._tables).take(order), kept[order], self._refused
+
+    def _decode_plainly(self, lines: Sequence[bytes], chosen: NDArray[np.int64]) -> bool:
+        if len(chosen) < _EXACT_BELOW:
+            return False
+        table = _parse([lines[place] for place in chosen], self._spec)
+        if table is None:
+            return False
+        self._tables.append(table)
+        self._kept.append(chosen)
+        return True
+
+    def _decode_in_parts(self, lines: Sequence[bytes], chosen: NDArray[np.int64]) -> None:
+        """Decode lines that look plain: where the parser refuses all the same, cut down to those at fault."""
+        if self._decode_plainly(lines, chosen):
+            return
+        if len(chosen) < _EXACT_BELOW:
+            self._decode_exactly(lines, chosen)
+            return
+        for part in np.array_split(chosen, _PARTS):
+            self._decode_in_parts(lines, part)
+
+    def _decode_exactly(self, lines: Sequence[bytes], chosen: NDArray[np.int64]) -> None:
+        rows, kept = [], []
+        for place in chosen.tolist():
+            try:
+                record = upgrade(_load(lines[place]), self._position(place))
+                rows.append(row_from_mapping(record, self._spec))
+            except WireError as exc:
+                self._refused.append((place, exc))
+            else:
+                kept.append(place)
+        self._tables.append(pa.Table.from_pylist(rows, schema=wire_schema(self._spec)))
+        self._kept.append(np.array(kept, dtype=np.int64))
 
 
-def decode_json_lines(
-    lines: Sequence[JsonLine], spec: ArchiveSpec, position: Callable[[JsonLine], str]
-) -> tuple[pa.Table, list[JsonLine], Refused]:
-    """Return a table, the lines that its rows came from, and the lines that were refused and why."""
-    tables: list[pa.Table] = []
-    kept: list[JsonLine] = []
-    refused: Refused = []
-    _decode(lines, spec, position, tables, kept, refused)
-    schema = wire_schema(spec)
-    return (pa.concat_tables(tables) if tables else schema.empty_table()), kept, refused
+def _is_odd(text: bytes, kinds: Mapping[str, tuple[type, ...]]) -> bool:
+    """Say whether Arrow's parser would refuse a line, or not read it as version 2; cheap, not exact."""
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return True
+    if type(record) is not dict:
+        return True
+    for name, value in record.items():
+        if value is not None and type(value) not in kinds.get(name, ()):
+            return True
+    return record.get("version") not in (None, WIRE_VERSION)
 
 
-def _decode(
-    lines: Sequence[JsonLine],
-    spec: ArchiveSpec,
-    position: Callable[[JsonLine], str],
-    tables: list[pa.Table],
-    kept: list[JsonLine],
-    refused: Refused,
-) -> None:
-    table = _parse(lines, spec) if len(lines) >= _EXACT_BELOW else None
-    if table is not None:
-        tables.append(table)
-        kept.extend(lines)
-    elif len(lines) < _EXACT_BELOW:
-        _decode_exactly(lines, spec, position, tables, kept, refused)
-    else:
-        size = -(-len(lines) // _PARTS)
-        for start in range(0, len(lines), size):
-            _decode(lines[start : start + size], spec, position, tables, kept, refused)
+def _json_kinds(spec: ArchiveSpec) -> dict[str, tuple[type, ...]]:
+    """Return the Python types by which the parser's own reading of each field shows."""
+    kinds = {field.name: _kinds_of(field.type) for field in wire_schema(spec)}
+    return {**kinds, "event_time": (str, int, float), PROPENSITY_ALIAS: (int, float), "version": (int,)}
 
 
-def _decode_exactly(
-    lines: Sequence[JsonLine],
-    spec: ArchiveSpec,
-    position: Callable[[JsonLine], str],
-    tables: list[pa.Table],
-    kept: list[JsonLine],
-    refused: Refused,
-) -> None:
-    rows = []
-    for line in lines:
-        try:
-            rows.append(row_from_mapping(upgrade(_load(line.text), position(line)), spec))
-        except WireError as exc:
-            refused.append((line, exc))
-        else:
-            kept.append(line)
-    if rows:
-        tables.append(pa.Table.from_pylist(rows, schema=wire_schema(spec)))
+def _kinds_of(kind: pa.DataType) -> tuple[type, ...]:
+    if pa.types.is_boolean(kind):
+        return (bool,)
+    if pa.types.is_integer(kind):
+        return (int,)
+    if pa.types.is_floating(kind):
+        return (int, float)
+    if pa.types.is_list(kind):
+        return (list,)
+    return (dict,) if pa.types.is_struct(kind) else (str,)
 
 
 def _load(text: bytes) -> Mapping[str, Any]:
@@ -109,20 +138,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _parse(lines: Sequence[JsonLine], spec: ArchiveSpec) -> pa.Table | None:
+def _parse(lines: Sequence[bytes], spec: ArchiveSpec) -> pa.Table | None:
     """Return the table, or None unless Arrow reads every line plainly as version 2."""
-    if not all(line.text.startswith(b"{") and line.text.endswith(b"}") for line in lines):
-        return None
-    buffer = b"\n".join([line.text for line in lines])
-    block = max(_BLOCK, max(len(line.text) for line in lines) + 1)
-    schema = _json_schema(spec, lines[0].text)
+    buffer = b"\n".join(lines)
+    # So that a line is a row: none holds two objects or a part of one where every break is of this form.
+    if not len(lines) - 1 == buffer.count(b"}\n{") == buffer.count(b"\n"):
+        buffer = b"\n".join([line.strip() for line in lines])
+        if not len(lines) - 1 == buffer.count(b"}\n{") == buffer.count(b"\n"):
+            return None
+    schema = _json_schema(spec, lines[0])
     try:
         table = pyarrow.json.read_json(
-            io.BytesIO(buffer),
-            read_options=pyarrow.json.ReadOptions(block_size=block),
+            pa.BufferReader(buffer),
+            read_options=pyarrow.json.ReadOptions(block_size=max(_BLOCK, max(map(len, lines)) + 1)),
             parse_options=pyarrow.json.ParseOptions(explicit_schema=schema),
         )
-        # A line that holds two objects, or a newline inside one, would shift all rows after it.
         if table.num_rows != len(lines) or not _is_plain(table, schema):
             return None
         return conform(_with_bytes(table, spec), spec)
@@ -168,19 +198,9 @@ def _with_bytes(table: pa.Table, spec: ArchiveSpec) -> pa.Table:
     for name in table.column_names:
         if name != "version" and (name in _DEFINED or name in spec.extras):
             column = table[name].combine_chunks()
-            space = _space(name, spec)
+            space = spec.spaces.get(name)
             columns[name] = _decode_text(column, space.arrow_type) if space is not None else column
     return pa.table(columns)
-
-
-def _space(name: str, spec: ArchiveSpec) -> Space | None:
-    by_name = {
-        "observation": spec.observation,
-        "next_observation": spec.observation,
-        "action": spec.action,
-        **spec.extras,
-    }
-    return by_name.get(name)
 
 
 def _decode_text(array: pa.Array, target: pa.DataType) -> pa.Array:

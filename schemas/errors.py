@@ -83,10 +83,14 @@ class DataError(ReplayLakeError):
 
 
 class StepsError(DataError):
-    """Report rows that do not follow their archive's spec."""
+    """Report rows that do not follow their archive's spec.
 
-    def __init__(self, message: str, *, column: str = "", hint: str = "") -> None:
+    `reason` is the short stable code that quarantine groups by.
+    """
+
+    def __init__(self, message: str, *, column: str = "", reason: str = "", hint: str = "") -> None:
         self.column = column
+        self.reason = reason or (f"wrong_type({column})" if column else "undecodable")
         super().__init__(message, hint=hint)
 
 

@@ -58,8 +58,20 @@ class Topic:
 class Producer(Protocol):
     """Append messages to a stream."""
 
-    def send(self, topic: str, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> None:
-        """Buffer a message. Equal keys go to the same partition, in order; no key spreads them."""
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """Buffer a message. Equal keys go to the same partition, in order; no key spreads them.
+
+        A `partition` given decides before the key does. Raise NotFoundError where there is no such topic
+        or partition; then nothing was buffered.
+        """
 
     def flush(self) -> None:
         """Return once every message sent so far is durable; raise StreamError if one is not."""
@@ -157,6 +169,9 @@ class Gate(Protocol):
     def judge(self, rows: pa.Table) -> Verdict:
         """Judge rows that have the spec's wire columns."""
 
+    def describe(self, rows: pa.Table, verdict: Verdict) -> pa.StringArray:
+        """Say of each rejected row, in order and in one line, what was wrong with which value."""
+
 
 class Move(NamedTuple):
     """Move a stream position with a commit: from the last offset landed (-1: none) to another."""
@@ -193,7 +208,7 @@ class Landing(Protocol):
         """Iterate over the key columns of the accepted rows of one event date."""
 
     def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
-        """Iterate over accepted rows of one event date, at least those of the given episodes."""
+        """Iterate over the wire columns of accepted rows of one date, at least those of the episodes."""
 
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]

@@ -22,7 +22,7 @@ from schemas.space_values import (
     space_to_json,
 )
 from schemas.spaces import Space
-from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS
+from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS, Column
 
 
 def row_from_mapping(record: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, Any]:
@@ -30,28 +30,13 @@ def row_from_mapping(record: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, 
 
     Raise WireError with the reason `unknown_field(x)` or `wrong_type(x)`.
     """
+    spaces = spec.spaces
     row: dict[str, Any] = {}
     for column in WIRE_COLUMNS:
         value = record.get(column.name)
-        if value is None:
-            row[column.name] = column.default
-            continue
-        space = _space_of(column.name, spec)
-        try:
-            if column.name == "info":
-                row[column.name] = json_text(value)
-            elif space is not None:
-                row[column.name] = from_space(space, value)
-            else:
-                row[column.name] = from_plain(column.type, value)
-        except WrongTypeError as exc:
-            raise _wrong_type(column.name, value, exc) from exc
-    for name, space in spec.extras.items():
-        value = record.get(name)
-        try:
-            row[name] = None if value is None else from_space(space, value)
-        except WrongTypeError as exc:
-            raise _wrong_type(name, value, exc) from exc
+        row[column.name] = column.default if value is None else _value(column, spaces, value)
+    for name in spec.extras:
+        row[name] = None if record.get(name) is None else _value(Column(name, None), spaces, record[name])
     _take_propensity(record, row)
     for name, value in record.items():
         if name not in row and name not in (PROPENSITY_ALIAS, "version") and value is not None:
@@ -69,9 +54,20 @@ def row_to_json(row: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, Any]:
     for name, value in row.items():
         if value is None:
             continue
-        space = _space_of(name, spec) or spec.extras.get(name)
+        space = spec.spaces.get(name)
         record[name] = plain_to_json(value) if space is None else space_to_json(space, value)
     return record
+
+
+def _value(column: Column, spaces: Mapping[str, Space], value: Any) -> Any:
+    try:
+        if column.name == "info":
+            return json_text(value)
+        if column.type is None:
+            return from_space(spaces[column.name], value)
+        return from_plain(column.type, value)
+    except WrongTypeError as exc:
+        raise _wrong_type(column.name, value, exc) from exc
 
 
 def _wrong_type(name: str, value: object, exc: WrongTypeError) -> WireError:
@@ -80,12 +76,6 @@ def _wrong_type(name: str, value: object, exc: WrongTypeError) -> WireError:
         f"{name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, and {exc}.",
         reason=f"wrong_type({name})",
     )
-
-
-def _space_of(name: str, spec: ArchiveSpec) -> Space | None:
-    if name in ("observation", "next_observation"):
-        return spec.observation
-    return spec.action if name == "action" else None
 
 
 def _take_propensity(record: Mapping[str, Any], row: dict[str, Any]) -> None:

@@ -70,9 +70,9 @@ RESERVED_COLUMNS = frozenset(
 
 def wire_schema(spec: ArchiveSpec) -> pa.Schema:
     """Return the columns that a publisher may send, extras last."""
-    by_spec = spec.column_types()
-    fields = [pa.field(column.name, column.type or by_spec[column.name]) for column in WIRE_COLUMNS]
-    return pa.schema(fields + [pa.field(name, by_spec[name]) for name in spec.extras])
+    spaces = spec.spaces
+    fields = [pa.field(column.name, column.type or spaces[column.name].arrow_type) for column in WIRE_COLUMNS]
+    return pa.schema(fields + [pa.field(name, space.arrow_type) for name, space in spec.extras.items()])
 
 
 def steps_schema(spec: ArchiveSpec) -> pa.Schema:

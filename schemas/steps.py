@@ -15,7 +15,6 @@ from schemas.conform import conform
 from schemas.errors import StepsError, WireError
 from schemas.membership import shape_mask
 from schemas.row_values import row_from_mapping
-from schemas.spaces import Space
 from schemas.step import WIRE_COLUMNS, wire_schema
 
 
@@ -87,13 +86,7 @@ def _check(table: pa.Table, spec: ArchiveSpec) -> None:
             column="step",
             hint="A step is known by its place in an episode, or by an id of its own.",
         )
-    spaces: dict[str, Space] = {
-        "observation": spec.observation,
-        "next_observation": spec.observation,
-        "action": spec.action,
-        **spec.extras,
-    }
-    for name, space in spaces.items():
+    for name, space in spec.spaces.items():
         fits = shape_mask(space, table[name])
         if not fits.all():
             row = _first_false(fits)

@@ -5,16 +5,15 @@ A folder is there whole or not at all: it is written beside its place, synced, a
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
+import json
 import os
-import pickle
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,7 +23,7 @@ from schemas.errors import AlreadyExistsError, DataError, NotFoundError, Storage
 from schemas.spaces import Box, Discrete
 from schemas.validation_text import first_problem
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 RECORD = "policy.json"
 WEIGHTS = "weights.pt"
 
@@ -55,6 +54,9 @@ def serialise(weights: Mapping[str, Tensor]) -> bytes:
 
 def write_checkpoint(path: Path, record: PolicyRecord, weights: bytes) -> None:
     """Write the folder. Raise AlreadyExistsError where something is; a failure leaves nothing behind."""
+    path = Path(os.path.abspath(path))  # so that it has a name and a parent, also where it is "."
+    if _is_taken(path):
+        raise _taken(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,10 +71,8 @@ def write_checkpoint(path: Path, record: PolicyRecord, weights: bytes) -> None:
             raise
         _sync(path.parent)
     except OSError as exc:
-        if exc.errno in (errno.ENOTEMPTY, errno.EEXIST) or (exc.errno == errno.ENOTDIR and path.is_file()):
-            raise AlreadyExistsError(
-                "policy folder", str(path), hint="Choose another path, or remove it first."
-            ) from exc
+        if _is_taken(path):  # somebody was there first
+            raise _taken(path) from exc
         raise StorageError(f"The policy cannot be written to {str(path)!r}: {exc.strerror}.") from exc
 
 
@@ -91,19 +91,42 @@ def read_checkpoint(path: Path) -> tuple[PolicyRecord, dict[str, Tensor]]:
             hint="Give the folder that `Policy.save` wrote.",
         )
     try:
-        record = PolicyRecord.model_validate_json((path / RECORD).read_bytes())
-        content = (path / WEIGHTS).read_bytes()
-    except ValidationError as exc:
-        raise _torn(path, f"{RECORD}: {first_problem(exc)}") from exc
+        text, content = (path / RECORD).read_bytes(), (path / WEIGHTS).read_bytes()
     except OSError as exc:
-        raise _torn(path, f"{exc.filename} cannot be read: {exc.strerror}") from exc
+        raise _torn(path, f"{exc.filename!r} cannot be read: {exc.strerror}") from exc
+    record = _parse(path, text)
     if hashlib.sha256(content).hexdigest() != record.weights_sha256:
         raise _torn(path, f"{WEIGHTS} is not what {RECORD} says it is (SHA-256 differs)")
     try:
         weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as exc:
+    except Exception as exc:  # torch and pickle raise what they like on bytes that are no weights
         raise _torn(path, f"{WEIGHTS} holds no weights") from exc
     return record, weights
+
+
+def _parse(path: Path, text: bytes) -> PolicyRecord:
+    try:
+        mapping = json.loads(text)
+        version = mapping["format_version"]
+    except (ValueError, TypeError, KeyError) as exc:
+        raise _torn(path, f"{RECORD} is not the record of a policy") from exc
+    if version != FORMAT_VERSION:
+        raise DataError(
+            f"The policy in {str(path)!r} has format {version!r}; this reader knows {FORMAT_VERSION}.",
+            hint="Upgrade replaylake, or train it again.",
+        )
+    try:
+        return PolicyRecord.model_validate(mapping)
+    except ValidationError as exc:
+        raise _torn(path, f"{RECORD}: {first_problem(exc)}") from exc
+
+
+def _is_taken(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
+def _taken(path: Path) -> AlreadyExistsError:
+    return AlreadyExistsError("policy folder", str(path), hint="Choose another path, or remove it first.")
 
 
 def _torn(path: Path, what: str) -> DataError:

@@ -15,10 +15,11 @@ from schemas.errors import TrainingError
 from training.algorithms.base import Algorithm, AlgorithmConfig, LearnerState, Metrics
 from training.data.prepare import Prepared
 from training.data.samplers import UniformSampler
+from training.devices import threads_for
 
 Progress = Callable[[int, int, Mapping[str, float]], None]  # update, total, metrics
 
-_REPORTS = 20  # times that a run looks at its metrics: each look waits for the device
+_LOOKS = 20  # times that a run looks at its metrics: each look waits for the device
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +41,11 @@ def run(
 ) -> Trained:
     """Train from beginning to end.
 
-    The same data, config and seed give the same weights on the CPU, byte for byte, with the same number
-    of threads. Networks and batches are drawn from generators of their own: no global random state is
-    read or moved. `on_progress` is called about twenty times, and raising in it stops the run. Raises
-    TrainingError as soon as a look at the metrics finds a number that is not finite.
+    The same data, config and seed give the same weights on the CPU, byte for byte; large networks
+    compute on several threads, whose number must then be the same as well. Networks and batches are
+    drawn from generators of their own: no global random state is read or moved. `on_progress` is called
+    about twenty times, and raising in it stops the run. Raises TrainingError as soon as a look at the
+    metrics finds a number that is not finite.
     """
     network_seed, batch_seed = (int(word) for word in np.random.SeedSequence(seed).generate_state(2))
     state: LearnerState = algorithm.init(
@@ -56,9 +58,24 @@ def run(
     columns = {
         name: torch.as_tensor(array).to(device) for name, array in algorithm.columns(prepared, config).items()
     }
-    batches = torch.Generator(device).manual_seed(batch_seed)
-    sampler = UniformSampler(columns, config.batch_size, batches)
-    look_every = math.ceil(config.updates / _REPORTS)
+    sampler = UniformSampler(columns, config.batch_size, torch.Generator(device).manual_seed(batch_seed))
+    size = sum(parameter.numel() for parameter in state.network.parameters())
+    with threads_for(size * config.batch_size):
+        metrics = _update(algorithm, config, state, sampler, on_progress)
+    weights = {name: tensor.detach().cpu() for name, tensor in state.average.state_dict().items()}
+    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise _diverged(algorithm.name, config.updates, "the weights are not finite")
+    return Trained(weights, metrics)
+
+
+def _update(
+    algorithm: Algorithm[Any, Any],
+    config: AlgorithmConfig,
+    state: LearnerState,
+    sampler: UniformSampler,
+    on_progress: Progress | None,
+) -> dict[str, float]:
+    look_every = math.ceil(config.updates / _LOOKS)
     seen: dict[str, float] = {}
     for update in range(1, config.updates + 1):
         metrics = algorithm.update(state, sampler.sample(), config)
@@ -66,10 +83,7 @@ def run(
             seen = _look(algorithm.name, update, metrics)
             if on_progress is not None:
                 on_progress(update, config.updates, seen)
-    weights = {name: tensor.detach().cpu() for name, tensor in state.average.state_dict().items()}
-    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
-        raise _diverged(algorithm.name, config.updates, "the weights are not finite")
-    return Trained(weights, seen)
+    return seen
 
 
 def _look(name: str, update: int, metrics: Metrics) -> dict[str, float]:

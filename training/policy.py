@@ -16,7 +16,7 @@ from torch import Tensor
 
 from schemas.errors import DataError, UsageError
 from schemas.spaces import Box, Discrete
-from training.algorithms import AlgorithmConfig, find_algorithm, make_config
+from training.algorithms import AlgorithmConfig, find_algorithm, make_config, make_network
 from training.checkpoints import PolicyRecord, read_checkpoint, serialise, write_checkpoint
 from training.data.prepare import Normaliser
 from training.networks import MLP
@@ -42,33 +42,29 @@ class Policy:
     _network: MLP = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        network = MLP(
-            self.observation_space.size,
-            self.config.hidden,
-            self.action_space.n,
-            generator=torch.Generator().manual_seed(0),  # what it draws is overwritten
-        )
+        network = make_network(self.observation_space.size, self.action_space.n, self.config)
         network.load_state_dict(dict(self.weights))
         object.__setattr__(self, "_network", network.requires_grad_(False).double())
 
     def outputs(self, observations: ArrayLike) -> NDArray[np.float64]:  # (B, *shape) -> (B, n)
-        """Return what the network says of each action: Q-values, or logits for `bc`."""
+        """Return what the networks say of each action, on average: Q-values, or logits for `bc`."""
         batch = np.asarray(observations)
         shape = self.observation_space.shape
         if batch.ndim != 1 + len(shape) or batch.shape[1:] != shape:
             raise UsageError(
-                f"The observations have the shape {batch.shape}; the policy acts on (B, {', '.join(map(str, shape))})."
+                f"The observations have the shape {batch.shape}; the policy acts on batches of {shape}."
             )
         scaled = self.normaliser(batch)
         if not np.isfinite(scaled).all():
             raise UsageError("The observations hold numbers that are not finite.")
         out, _ = self._network(torch.from_numpy(scaled))
-        values: NDArray[np.float64] = out.numpy()
+        values: NDArray[np.float64] = out.mean(dim=0).numpy()
         return values
 
     def act(self, observations: ArrayLike) -> NDArray[np.int64]:  # (B, *shape) -> (B,)
         """Return the action of the largest output for each observation; the lowest action where two tie."""
-        return self.outputs(observations).argmax(axis=1) + self.action_space.start
+        chosen: NDArray[np.int64] = self.outputs(observations).argmax(axis=1) + self.action_space.start
+        return chosen
 
     def action_probabilities(self, observations: ArrayLike) -> NDArray[np.float64]:  # (B, *shape) -> (B, n)
         """Return the probability that `act` takes each action: 1 for the greedy one, 0 for the others."""
@@ -91,7 +87,7 @@ class Policy:
             snapshot_id=self.snapshot_id,
             seed=self.seed,
             metrics=dict(self.metrics),
-            torch_version=torch.__version__,
+            torch_version=str(torch.__version__),
             weights_sha256=hashlib.sha256(content).hexdigest(),
         )
         write_checkpoint(Path(path), record, content)

@@ -1,6 +1,6 @@
 """Algorithms: one file each, and the table of their names."""
 
-from training.algorithms.base import Algorithm, AlgorithmConfig, LearnerState, Metrics
+from training.algorithms.base import Algorithm, AlgorithmConfig, LearnerState, Metrics, make_network
 from training.algorithms.registry import algorithms, find_algorithm, make_config
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "algorithms",
     "find_algorithm",
     "make_config",
+    "make_network",
 ]

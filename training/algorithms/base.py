@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from training.adam import Adam
 from training.data.prepare import Prepared
 from training.data.samplers import Batch
 from training.networks import MLP
@@ -22,17 +23,24 @@ Metrics = dict[str, Tensor]  # scalars that stay on the device until somebody lo
 class AlgorithmConfig(BaseModel):
     """Settings that every algorithm has; each adds its own. Frozen, and round-trips through JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     updates: Annotated[int, Field(ge=1, le=100_000_000)] = 1500
+    """How many batches are learned from."""
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 256
+    """How many rows each batch has."""
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=16_384)], ...], Field(max_length=16)] = (64, 64)
+    """The widths of the hidden layers."""
+    members: Annotated[int, Field(ge=1, le=64)] = 3
+    """How many networks learn side by side from different beginnings; the mean of their outputs acts."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    """Step size of Adam at the first update."""
     learning_rate_end: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The share of the learning rate that is left at the last update; it falls in a straight line."""
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Decay of the averaged weights, which are the ones that act; 0 acts with the last ones."""
     normalise_observations: bool = True
+    """Whether each feature is brought to mean 0 and deviation 1 over the data."""
 
 
 ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
@@ -44,8 +52,8 @@ class LearnerState:
     """Hold what an update changes. An algorithm that has more extends it."""
 
     network: MLP
-    average: MLP
-    optimizer: torch.optim.Optimizer
+    average: MLP  # the one that acts
+    optimizer: Adam
     updates: int = field(default=0, kw_only=True)
 
 
@@ -67,12 +75,12 @@ class Algorithm(Generic[ConfigT, StateT]):
     defaults: Mapping[str, object] = field(default_factory=dict)  # where they differ from the config's own
 
 
-def make_optimizer(network: MLP, config: AlgorithmConfig) -> torch.optim.Optimizer:
-    """Return Adam over the network, in one kernel where the device has it."""
-    device = next(network.parameters()).device
-    return torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, fused=True if device.type in ("cpu", "cuda") else None
-    )
+def make_network(
+    inputs: int, actions: int, config: AlgorithmConfig, generator: torch.Generator | None = None
+) -> MLP:
+    """Return an untrained network with one output per action; only its shape counts without a generator."""
+    drawn = generator or torch.Generator().manual_seed(0)
+    return MLP(inputs, config.hidden, actions, members=config.members, generator=drawn)
 
 
 def frozen_copy(network: MLP) -> MLP:
@@ -87,11 +95,8 @@ def take_step(state: LearnerState, loss: Tensor, config: AlgorithmConfig) -> Non
     until that is slower than its decay, so that the first weights do not linger in it.
     """
     done = state.updates / config.updates
-    for group in state.optimizer.param_groups:
-        group["lr"] = config.learning_rate * (1.0 - (1.0 - config.learning_rate_end) * done)
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    state.optimizer.step()
+    rate = config.learning_rate * (1.0 - (1.0 - config.learning_rate_end) * done)
+    state.optimizer.step(torch.autograd.grad(loss, state.optimizer.parameters), rate)
     state.updates += 1
     blend(state.average, state.network, max(1.0 - config.average_decay, 1.0 / state.updates))
 
@@ -99,7 +104,8 @@ def take_step(state: LearnerState, loss: Tensor, config: AlgorithmConfig) -> Non
 @torch.no_grad()
 def blend(into: MLP, network: MLP, share: float) -> None:
     """Move the weights of `into` towards those of the network by a share; 1 copies them exactly."""
-    targets, sources = list(into.parameters()), list(network.parameters())
+    targets: list[Tensor] = list(into.parameters())
+    sources: list[Tensor] = list(network.parameters())
     if share == 1.0:
         torch._foreach_copy_(targets, sources)
     else:

@@ -8,19 +8,19 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from training.adam import Adam
 from training.algorithms.base import (
     Algorithm,
     AlgorithmConfig,
     LearnerState,
     Metrics,
     frozen_copy,
-    make_optimizer,
+    make_network,
     take_step,
 )
 from training.data.prepare import Prepared
 from training.data.samplers import Batch
 from training.losses import cross_entropy
-from training.networks import MLP
 
 
 class BCConfig(AlgorithmConfig):
@@ -39,8 +39,8 @@ def init(
     config: BCConfig, inputs: int, actions: int, generator: torch.Generator, device: torch.device
 ) -> LearnerState:
     """Return an untrained network of logits."""
-    network = MLP(inputs, config.hidden, actions, generator=generator).to(device)
-    return LearnerState(network, frozen_copy(network), make_optimizer(network, config))
+    network = make_network(inputs, actions, config, generator).to(device)
+    return LearnerState(network, frozen_copy(network), Adam(list(network.parameters())))
 
 
 def update(state: LearnerState, batch: Batch, config: BCConfig) -> Metrics:

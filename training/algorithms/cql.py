@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from training.adam import Adam
 from training.algorithms.base import (
     Algorithm,
     AlgorithmConfig,
@@ -18,7 +19,7 @@ from training.algorithms.base import (
     Metrics,
     blend,
     frozen_copy,
-    make_optimizer,
+    make_network,
     take_step,
 )
 from training.data.n_step import n_step
@@ -34,9 +35,13 @@ class CQLConfig(AlgorithmConfig):
     alpha: Annotated[float, Field(ge=0, le=1000)] = 0.1
     """How much the regulariser counts; 0 is double DQN."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.98
+    """What a reward one step later is worth."""
     n_step: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many rewards are summed before the target network is asked."""
     reward_scale: Annotated[float, Field(gt=0, le=1e6)] = 0.1
+    """Rewards are multiplied by this, so that Q-values are of the order of 1."""
     huber_delta: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """The error beyond which the loss grows in a straight line."""
     target_every: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     """How many updates lie between two moves of the target network."""
     target_share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -66,9 +71,9 @@ def init(
     config: CQLConfig, inputs: int, actions: int, generator: torch.Generator, device: torch.device
 ) -> CQLState:
     """Return an untrained network of Q-values, and its target."""
-    network = MLP(inputs, config.hidden, actions, generator=generator).to(device)
+    network = make_network(inputs, actions, config, generator).to(device)
     return CQLState(
-        network, frozen_copy(network), make_optimizer(network, config), target=frozen_copy(network)
+        network, frozen_copy(network), Adam(list(network.parameters())), target=frozen_copy(network)
     )
 
 
@@ -80,7 +85,9 @@ def update(state: CQLState, batch: Batch, config: CQLConfig) -> Metrics:
 
     Kumar, Zhou, Tucker, Levine, "Conservative Q-Learning for Offline Reinforcement Learning", NeurIPS
     2020, equation 4; the target is Van Hasselt, Guez, Silver, "Deep Reinforcement Learning with Double
-    Q-learning", AAAI 2016. With alpha = 0 the regulariser is not computed at all.
+    Q-learning", AAAI 2016. Each member of the ensemble has a target of its own, as in Agarwal, Schuurmans,
+    Norouzi, "An Optimistic Perspective on Offline Reinforcement Learning", ICML 2020, section 4.1. With
+    alpha = 0 the regulariser is not computed at all.
     """
     with torch.no_grad():
         next_online, _ = state.network(batch["next_observation"])
@@ -102,7 +109,7 @@ def update(state: CQLState, batch: Batch, config: CQLConfig) -> Metrics:
 
 CQL = Algorithm(
     name="cql",
-    summary="Conservative Q-learning: find better actions than the data's, but trust only what the data shows.",
+    summary="Conservative Q-learning: better actions than the data's, as far as the data shows them.",
     config=CQLConfig,
     columns=columns,
     init=init,

@@ -105,7 +105,7 @@ def prepare(
 def _counted_from_zero(action: NDArray[np.generic], space: Discrete) -> NDArray[np.int64]:
     if action.ndim != 1 or action.dtype.kind not in "iu":
         raise TrainingError(
-            f"The actions are {action.dtype} of shape {action.shape}; a Discrete space has whole numbers (N,)."
+            f"The actions are {action.dtype} of shape {action.shape}; Discrete ones are whole numbers (N,)."
         )
     counted = action.astype(np.int64) - space.start
     outside = (counted < 0) | (counted >= space.n)
@@ -121,7 +121,8 @@ def _check_finite(name: str, array: NDArray[np.generic]) -> None:
     wrong = ~np.isfinite(array.astype(np.float64)).reshape(len(array), -1).all(axis=1)
     if wrong.any():
         raise TrainingError(
-            f"{int(wrong.sum())} of {len(array)} rows have a {name} that is not finite, row {int(np.argmax(wrong))} first.",
+            f"{int(wrong.sum())} of {len(array)} rows have a {name} that is not finite; "
+            f"the first is row {int(np.argmax(wrong))}.",
             hint="Leave such rows out of the snapshot, or let a suite reject them.",
         )
 

@@ -1,4 +1,8 @@
-"""Losses of Q-learning with discrete actions. q is (B, A), action (B,), and every result (B,)."""
+"""Losses of Q-learning with discrete actions.
+
+q is (..., B, A), action, reward and discount are (B,), and every result is (..., B): what comes before B,
+such as the members of an ensemble, is kept apart.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from torch import Tensor
 
 def chosen_values(q: Tensor, action: Tensor) -> Tensor:
     """Return q(s, a) of the actions that were taken."""
-    return q.gather(-1, action.unsqueeze(-1)).squeeze(-1)
+    return q.gather(-1, action.expand(q.shape[:-1]).unsqueeze(-1)).squeeze(-1)
 
 
 def double_q_target(reward: Tensor, discount: Tensor, next_online: Tensor, next_target: Tensor) -> Tensor:

@@ -1,0 +1,195 @@
+"""One archive's way in: judge messages, buffer rows, and commit them with their positions.
+
+The rules of exactly-once, by number, are in `docs/architecture.md`; they are kept here, in `judging`,
+and in the lake's `Landing`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.arrival import app_id
+from ingest.judging import Settled, count_reasons, judge
+from ingest.key_window import KeyWindow
+from ingest.partition_limit import refuse_excess
+from ingest.report import IngestReport
+from schemas.protocols import Gate, Landing, Message, Move, Partition, TableName, Topic
+from schemas.step import quarantine_schema, steps_schema
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Follow one partition: where the tables are, and where the buffer is."""
+
+    app_id: str
+    landed: int  # last offset in the steps table
+    settled: Settled  # what quarantine has beyond that
+    buffered: int  # last offset taken into the buffer
+
+
+@dataclass(slots=True)
+class _Buffer:
+    accepted: list[pa.Table] = field(default_factory=list)
+    refused: list[pa.Table] = field(default_factory=list)
+    duplicates: int = 0
+    rows: int = 0
+    size: int = 0
+    since: float | None = None  # when the first message came
+
+
+class Intake:
+    """Take the messages of one archive's topic to its two tables, exactly once.
+
+    Not thread-safe: one worker drives it. After CommitConflictError from `flush`, `start` again.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        landing: Landing,
+        gate: Gate,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._topic = topic
+        self._landing = landing
+        self._gate = gate
+        self._clock = clock
+        self._now = now
+        self._window = KeyWindow(landing)
+        self._buffer = _Buffer()
+        self._progress: dict[int, _Progress] = {}
+
+    @property
+    def topic(self) -> Topic:
+        """The topic that feeds the archive."""
+        return self._topic
+
+    @property
+    def rows(self) -> int:
+        """The rows that the buffer holds."""
+        return self._buffer.rows
+
+    @property
+    def size(self) -> int:
+        """The bytes that the buffer holds."""
+        return self._buffer.size
+
+    @property
+    def age(self) -> float:
+        """Seconds since the buffer's first message came; 0 where it is empty."""
+        return 0.0 if self._buffer.since is None else self._clock() - self._buffer.since
+
+    def start(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Drop the buffer, look up where the tables are, and return the offsets to seek."""
+        self._buffer = _Buffer()
+        self._window.forget()
+        self._landing.refresh()
+        self._progress = {partition.number: self._look_up(partition) for partition in partitions}
+        return {partition: self._progress[partition.number].landed + 1 for partition in partitions}
+
+    def _look_up(self, partition: Partition) -> _Progress:
+        name = self._app_id(partition)
+        landed = self._landing.position("steps", name)
+        judged = self._landing.position("quarantine", name)
+        held = self._landing.quarantined(partition, landed) if judged > landed else frozenset()
+        return _Progress(name, landed, Settled(judged, held), landed)
+
+    def _app_id(self, partition: Partition) -> str:
+        return app_id(self._landing.spec.name, self._topic.id, partition)
+
+    def landed(self, partition: Partition) -> int:
+        """Return the last offset in the steps table, whoever landed it, as of now."""
+        self._landing.refresh()  # positions are compared again before each commit
+        return self._landing.position("steps", self._app_id(partition))
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Judge messages of started partitions, in their order, and buffer what becomes of them."""
+        buffer = self._buffer
+        if buffer.since is None:
+            buffer.since = self._clock()
+        judged = judge(
+            messages,
+            self._topic,
+            self._landing.spec,
+            self._gate,
+            self._window,
+            {number: progress.settled for number, progress in self._progress.items()},
+            buffer.accepted,
+        )
+        buffer.accepted.append(judged.accepted)
+        buffer.refused.append(judged.refused)
+        buffer.duplicates += judged.duplicates
+        buffer.rows += judged.accepted.num_rows + judged.refused.num_rows
+        buffer.size += judged.accepted.nbytes + judged.refused.nbytes
+        for message in messages:
+            self._progress[message.partition].buffered = message.offset
+
+    def flush(self) -> IngestReport:
+        """Commit the buffer: quarantine first, then steps, each with its positions and even if empty.
+
+        The commit to quarantine settles the verdicts. Without it a worker that was thought dead could
+        land a row that another one, by a newer suite, has put into quarantine. Raise CommitConflictError
+        where another worker was faster; what it settled is found by `start`.
+        """
+        moved = [progress for progress in self._progress.values() if progress.buffered > progress.landed]
+        if not moved:
+            return IngestReport()
+        spec = self._landing.spec
+        accepted = self._stamped(self._buffer.accepted, steps_schema(spec))
+        refused = self._stamped(self._buffer.refused, quarantine_schema(spec))
+        accepted, refused = refuse_excess(
+            accepted,
+            refused,
+            spec,
+            self._gate.suite_hash,
+            {number: progress.settled.upto for number, progress in self._progress.items()},
+        )
+        report = IngestReport(duplicates=self._buffer.duplicates)
+        ahead = [progress for progress in moved if progress.buffered > progress.settled.upto]
+        if ahead:
+            self._commit("quarantine", refused, {p.app_id: Move(p.settled.upto, p.buffered) for p in ahead})
+        self._commit("steps", accepted, {p.app_id: Move(p.landed, p.buffered) for p in moved})
+        report.commits = 1
+        report.accepted = accepted.num_rows
+        report.quarantined = refused.num_rows
+        report.flagged = int(np.count_nonzero(pc.list_value_length(accepted["flags"])))
+        report.reasons.update(count_reasons(refused))
+        for progress in moved:
+            progress.landed = progress.buffered
+            if progress.landed >= progress.settled.upto:
+                progress.settled = Settled(progress.landed, frozenset())
+        self._buffer = _Buffer()
+        return report
+
+    def next_offsets(self) -> dict[Partition, int]:
+        """Return the offset after the last one landed, by partition."""
+        return {Partition(self._topic.name, n): p.landed + 1 for n, p in self._progress.items()}
+
+    def _stamped(self, tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+        """Join tables of the buffer, and add the time of the commit."""
+        place = schema.get_field_index("ingested_at")
+        joined = pa.concat_tables(tables) if tables else schema.remove(place).empty_table()
+        stamp = pa.repeat(pa.scalar(self._now(), schema.field(place).type), joined.num_rows)
+        return joined.add_column(place, schema.field(place), stamp).cast(schema)
+
+    def _commit(self, table: TableName, rows: pa.Table, moves: dict[str, Move]) -> None:
+        metadata = {
+            "replaylake.origin": "ingest",
+            "replaylake.spec": self._landing.spec.hash,
+            "replaylake.suite": self._gate.suite_hash,
+        }
+        self._landing.commit(table, rows, moves, metadata)
+
+    def close(self) -> None:
+        """Let go of what the window put on disk; the buffer is dropped, its messages come again."""
+        self._buffer = _Buffer()
+        self._window.close()

@@ -1,0 +1,189 @@
+"""From messages to rows for the two tables: decoded, judged, told from duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ingest.arrival import clock_is_right, dates_of, lineage_columns, with_arrival
+from ingest.key_window import KeyWindow
+from schemas.archive_spec import ArchiveSpec
+from schemas.decode import Decoded, decode
+from schemas.protocols import Gate, Message, Topic, Verdict
+from schemas.step import DATE_FIELD, GATE_FIELDS, LINEAGE_FIELDS, REASON_FIELDS, TIMESTAMP, wire_schema
+
+KEY_CONFLICT = "key_conflict"
+CLOCK_SKEW = "clock_skew"
+_LINEAGE = LINEAGE_FIELDS[:-1]  # `ingested_at` is known at the commit
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Say of a partition which rows were judged before a crash: their verdict stands.
+
+    Up to offset `upto`, a row that quarantine holds is refused and any other is accepted, whatever the
+    suite of today would say.
+    """
+
+    upto: int
+    in_quarantine: frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Hold the rows that go to each table, and count those that go to none."""
+
+    accepted: pa.Table  # the steps table's columns but for ingested_at
+    refused: pa.Table  # the quarantine table's columns but for ingested_at
+    duplicates: int
+
+
+def judge(
+    messages: Sequence[Message],
+    topic: Topic,
+    spec: ArchiveSpec,
+    gate: Gate,
+    window: KeyWindow,
+    settled: Mapping[int, Settled],
+    pending: Sequence[pa.Table],
+) -> Judged:
+    """Judge messages; `pending` are the accepted rows of this run that are not committed yet."""
+    decoded = decode(messages, spec, topic.id)
+    rows, sent = with_arrival(decoded, messages)
+    verdict = gate.judge(decoded.table)
+    on_time = clock_is_right(rows["event_time"], sent, spec)
+    past, held = _settled_rows(rows, settled)
+    accepted = ((verdict.accepted & on_time) | past) & ~held
+    refused = ~accepted & ~held
+
+    candidates = _gated(rows, verdict, accepted)
+    split = window.split(candidates, pending)
+    late_conflict = split.conflict & past[accepted]  # its verdict stands: it was accepted before
+    landing = split.fresh | late_conflict
+    clashing = split.conflict & ~late_conflict
+
+    tables = [_faults(decoded, messages, spec, settled, gate)]
+    if refused.any():
+        reasons, details = _why(decoded.table, verdict, rows["event_time"], on_time, refused, gate)
+        chosen = pa.array(refused)
+        tables.append(_refused(rows.filter(chosen), sent.filter(chosen), reasons, details, gate))
+    if clashing.any():
+        tables.append(_clashing(rows, sent, accepted, clashing, gate))
+    return Judged(candidates.filter(pa.array(landing)), pa.concat_tables(tables), int(split.duplicate.sum()))
+
+
+def _settled_rows(rows: pa.Table, settled: Mapping[int, Settled]) -> tuple[Mask, Mask]:
+    """Return which rows' verdicts stand, and which of those quarantine holds already."""
+    past = np.zeros(rows.num_rows, dtype=bool)
+    held = np.zeros(rows.num_rows, dtype=bool)
+    if not any(one.upto >= 0 for one in settled.values()):
+        return past, held
+    partitions = np.asarray(rows["stream_partition"])
+    offsets = np.asarray(rows["stream_offset"])
+    numbers = np.asarray(rows["stream_row"])
+    for partition, one in settled.items():
+        past |= (partitions == partition) & (offsets <= one.upto)
+    for place in np.flatnonzero(past):
+        one = settled[int(partitions[place])]
+        held[place] = (int(offsets[place]), int(numbers[place])) in one.in_quarantine
+    return past, held
+
+
+def _why(
+    table: pa.Table,
+    verdict: Verdict,
+    times: pa.ChunkedArray,
+    on_time: Mask,
+    refused: Mask,
+    gate: Gate,
+) -> tuple[list[list[str]], list[str]]:
+    """Return the reasons and the detail of each refused row."""
+    described = gate.describe(table, verdict).to_pylist()
+    by_gate = dict(zip(np.flatnonzero(~verdict.accepted).tolist(), described, strict=True))
+    reasons: list[list[str]] = []
+    details: list[str] = []
+    for place in np.flatnonzero(refused).tolist():
+        row_reasons = verdict.reasons[place].as_py()
+        detail = [by_gate[place]] if place in by_gate else []
+        if not on_time[place]:
+            row_reasons = [*row_reasons, CLOCK_SKEW]
+            detail.append(f"event_time is {times[place].as_py().isoformat()}, outside the allowed clock skew")
+        reasons.append(row_reasons)
+        details.append("; ".join(detail))
+    return reasons, details
+
+
+def _gated(rows: pa.Table, verdict: Verdict, accepted: Mask) -> pa.Table:
+    """Add what the gate says of the accepted rows, in the order of the steps table."""
+    quality, flags = GATE_FIELDS
+    place = rows.schema.get_field_index(_LINEAGE[0].name)
+    table = rows.add_column(place, flags, verdict.flags)
+    table = table.add_column(place, quality, pa.array(verdict.quality, quality.type))
+    return table if accepted.all() else table.filter(pa.array(accepted))
+
+
+def _refused(
+    rows: pa.Table, sent: pa.Array, reasons: Sequence[Sequence[str]], details: Sequence[str], gate: Gate
+) -> pa.Table:
+    """Turn rows with their reasons into rows of the quarantine table, dated by their message."""
+    by_name = {
+        "reasons": pa.array(reasons, REASON_FIELDS[0].type),
+        "detail": pa.array(details, pa.string()),
+        "raw": pa.nulls(rows.num_rows, pa.binary()),
+        "suite_hash": pa.repeat(gate.suite_hash, rows.num_rows),
+    }
+    place = rows.schema.get_field_index(_LINEAGE[0].name)
+    table = rows
+    for field in reversed(REASON_FIELDS):
+        table = table.add_column(place, field, by_name[field.name])
+    return table.set_column(table.schema.get_field_index("date"), DATE_FIELD, dates_of(sent))
+
+
+def _clashing(rows: pa.Table, sent: pa.Array, accepted: Mask, clashing: Mask, gate: Gate) -> pa.Table:
+    places = pa.array(np.flatnonzero(accepted)[clashing])
+    reasons = [[KEY_CONFLICT]] * len(places)
+    details = ["a row with this key and other content landed before"] * len(places)
+    return _refused(rows.take(places), sent.take(places), reasons, details, gate)
+
+
+def _faults(
+    decoded: Decoded,
+    messages: Sequence[Message],
+    spec: ArchiveSpec,
+    settled: Mapping[int, Settled],
+    gate: Gate,
+) -> pa.Table:
+    """Turn what did not decode into rows of the quarantine table, with the bytes as they came."""
+    faults = [
+        fault
+        for fault in decoded.faults
+        # Up to there quarantine has every fault already: bytes that do not decode never will.
+        if messages[fault.message].offset > settled[messages[fault.message].partition].upto
+    ]
+    places = [messages[fault.message] for fault in faults]
+    partitions = np.array([place.partition for place in places], dtype=np.int64)
+    offsets = np.array([place.offset for place in places], dtype=np.int64)
+    numbers = np.array([fault.row for fault in faults], dtype=np.int64)
+    sent = pa.array([place.timestamp_ms * 1000 for place in places], pa.int64()).cast(TIMESTAMP)
+    columns = [pa.nulls(len(faults), field.type) for field in wire_schema(spec)]
+    columns += [
+        pa.array([[fault.reason] for fault in faults], REASON_FIELDS[0].type),
+        pa.array([fault.detail for fault in faults], pa.string()),
+        pa.array([fault.raw for fault in faults], pa.binary()),
+        pa.repeat(gate.suite_hash, len(faults)),
+    ]
+    columns += lineage_columns(messages[0].topic, partitions, offsets, numbers)
+    fields = [*wire_schema(spec), *REASON_FIELDS, *_LINEAGE, DATE_FIELD]
+    return pa.table([*columns, dates_of(sent)], schema=pa.schema(fields))
+
+
+def count_reasons(refused: pa.Table) -> dict[str, int]:
+    """Count refused rows by reason."""
+    counted = pc.value_counts(pc.list_flatten(refused["reasons"]))
+    return {entry["values"]: entry["counts"] for entry in counted.to_pylist()}

@@ -1,0 +1,186 @@
+"""Duplicates: tell a row that has landed before from one that is new, within its event date.
+
+A window per event date holds a hash of each key. A hash that is met again is only a hint: the real key
+and the content are then compared with the row that came first, so a collision never costs a row.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.protocols import Landing
+from schemas.step import DATE_FIELD, GATE_FIELDS, KEY_COLUMNS, LINEAGE_FIELDS
+
+Hashes = NDArray[np.uint64]
+_KEY = [f"key_{name}" for name in KEY_COLUMNS]
+# What the gate and the worker add, and the time: sent again, a row may carry another one.
+_NOT_SAID = frozenset({field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD)} | {"event_time"})
+_SEEDS = (0x5EED, 0xC0FFEE)
+_SPILL_FROM = 1 << 22  # hashes in one sorted run: 32 MiB
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Say of each row whether it is new, was there before, or contradicts what was there before."""
+
+    fresh: NDArray[np.bool_]
+    duplicate: NDArray[np.bool_]
+    conflict: NDArray[np.bool_]
+
+
+class HashRuns:
+    """Hold a set of 64-bit hashes as sorted runs, each about twice the next; large ones lie on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._runs: list[Hashes] = []
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self._runs)
+
+    def add(self, hashes: Hashes) -> None:
+        """Add hashes, which may repeat."""
+        run = np.sort(hashes)
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")  # merges sorted halves
+        self._runs.append(self._spilled(run) if len(run) >= _SPILL_FROM else run)
+
+    def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Say of each hash whether it was added."""
+        found = np.zeros(len(hashes), dtype=bool)
+        for run in self._runs:
+            places = np.searchsorted(run, hashes)
+            places[places == len(run)] = 0
+            found |= run[places] == hashes
+        return found
+
+    def _spilled(self, run: Hashes) -> Hashes:
+        with tempfile.TemporaryFile(dir=self._folder) as file:  # its name is gone, its pages live on
+            run.tofile(file)
+            mapped: Hashes = np.memmap(file, dtype=np.uint64, mode="r")
+            return mapped
+
+
+class KeyWindow:
+    """Find duplicates among the rows of one archive that this worker consumes."""
+
+    def __init__(self, landing: Landing, *, max_keys: int = 50_000_000) -> None:
+        self._landing = landing
+        self._max_keys = max_keys
+        self._folder = tempfile.TemporaryDirectory(prefix="replaylake-keys-")
+        self._dates: OrderedDict[str, HashRuns] = OrderedDict()
+
+    def split(self, rows: pa.Table, pending: Sequence[pa.Table]) -> Split:
+        """Sort out the rows of a batch, and remember the fresh ones.
+
+        `pending` are the tables of fresh rows that are not committed yet. Of equal keys within the
+        batch the first is fresh.
+        """
+        hashes = key_hashes(rows)
+        suspect = np.ones(len(hashes), dtype=bool)
+        suspect[np.unique(hashes, return_index=True)[1]] = False  # the first of each hash in the batch
+        for date, places in _by_date(rows["date"]):
+            suspect[places] |= self._runs(date).contains(hashes[places])
+        split = self._resolve(rows, hashes, suspect, pending) if suspect.any() else _all_fresh(len(hashes))
+        for date, places in _by_date(rows["date"]):
+            self._runs(date).add(hashes[places][split.fresh[places]])
+        self._evict()
+        return split
+
+    def forget(self) -> None:
+        """Rebuild from the committed rows when next needed: after a lost commit or a new assignment."""
+        self._dates.clear()
+
+    def close(self) -> None:
+        """Remove what was put on disk."""
+        self._dates.clear()
+        self._folder.cleanup()
+
+    def _runs(self, date: str) -> HashRuns:
+        if date not in self._dates:
+            runs = HashRuns(Path(self._folder.name))
+            for keys in self._landing.committed_keys(date):
+                runs.add(key_hashes(keys))
+            self._dates[date] = runs
+        self._dates.move_to_end(date)
+        return self._dates[date]
+
+    def _evict(self) -> None:
+        while len(self._dates) > 1 and sum(map(len, self._dates.values())) > self._max_keys:
+            self._dates.popitem(last=False)
+
+    def _resolve(
+        self, rows: pa.Table, hashes: Hashes, suspect: NDArray[np.bool_], pending: Sequence[pa.Table]
+    ) -> Split:
+        """Compare the rows of suspected keys with the row that first had their key."""
+        met = np.unique(hashes[suspect])
+        concerned = np.isin(hashes, met)
+        batch = _fingerprints(rows.filter(pa.array(concerned)))
+        before = pl.concat(
+            [batch.clear(), *(_fingerprints(_having(met, table)) for table in self._landed(rows, suspect))]
+            + [_fingerprints(_having(met, table)) for table in pending]
+        ).unique(_KEY, keep="first", maintain_order=True)
+        judged = batch.join(
+            before.rename({"content": "landed"}), on=_KEY, how="left", nulls_equal=True, maintain_order="left"
+        ).select(
+            fresh=pl.col("landed").is_null() & (pl.int_range(pl.len()).over(_KEY) == 0),
+            same=pl.col("content") == pl.coalesce("landed", pl.col("content").first().over(_KEY)),
+        )
+        split = _all_fresh(len(hashes))
+        split.fresh[concerned] = judged["fresh"].to_numpy()
+        split.duplicate[concerned] = (judged["same"] & ~judged["fresh"]).to_numpy()
+        split.conflict[concerned] = (~judged["same"] & ~judged["fresh"]).to_numpy()
+        return split
+
+    def _landed(self, rows: pa.Table, suspect: NDArray[np.bool_]) -> Iterator[pa.Table]:
+        chosen = rows.filter(pa.array(suspect))
+        for date, places in _by_date(chosen["date"]):
+            episodes = chosen["episode_id"].take(pa.array(places)).unique().to_pylist()
+            yield from self._landing.committed_rows(date, episodes)
+
+
+def key_hashes(rows: pa.Table) -> Hashes:
+    """Hash each row's key: the producer's own id where it has one, else its place in an episode."""
+    frame = pl.DataFrame(rows.select(KEY_COLUMNS)).select(_key_columns())
+    hashes: Hashes = frame.select(pl.struct(_KEY).hash(_SEEDS[0])).to_series().to_numpy()
+    return hashes
+
+
+def _key_columns() -> list[pl.Expr]:
+    own = pl.col("event_id").is_not_null()
+    always = [pl.col(name).alias(f"key_{name}") for name in ("event_id", "source")]
+    place = ("agent_id", "episode_id", "step")
+    return always + [pl.when(~own).then(pl.col(name)).alias(f"key_{name}") for name in place]
+
+
+def _having(hashes: Hashes, rows: pa.Table) -> pa.Table:
+    return rows.filter(pa.array(np.isin(key_hashes(rows), hashes)))
+
+
+def _fingerprints(rows: pa.Table) -> pl.DataFrame:
+    """Return each row's key, and 128 bits of hash over everything that its producer said."""
+    said = pl.struct([name for name in rows.column_names if name not in _NOT_SAID])
+    halves = [said.hash(seed).alias(str(seed)) for seed in _SEEDS]
+    return pl.DataFrame(rows).select(*_key_columns(), content=pl.struct(halves))
+
+
+def _by_date(dates: pa.ChunkedArray) -> list[tuple[str, NDArray[np.int64]]]:
+    encoded = dates.combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    names = encoded.dictionary.to_pylist()
+    if len(names) == 1:
+        return [(names[0], np.arange(len(codes)))]
+    return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names)]
+
+
+def _all_fresh(count: int) -> Split:
+    return Split(np.ones(count, dtype=bool), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool))

@@ -1,0 +1,156 @@
+"""The worker: consume the topics of several archives, and flush by rows, bytes and age."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from types import TracebackType
+from typing import Self
+
+from ingest.intake import Intake
+from ingest.report import IngestReport
+from schemas.errors import CommitConflictError, UsageError
+from schemas.protocols import Consumer, Partition, Stream
+
+_LOG = logging.getLogger("replaylake.ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPolicy:
+    """Say when a buffer is committed: at the first of these."""
+
+    rows: int = 500_000
+    size: int = 96 << 20  # bytes of Arrow data
+    seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.size < 1 or self.seconds <= 0:
+            raise UsageError(f"The flush policy {self} has a limit that is not positive.")
+
+
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    """Say how much is taken from the stream at once: what is polled is decoded and judged together."""
+
+    messages: int = 50_000
+    size: int = 24 << 20
+    wait: float = 0.2  # seconds
+
+    def __post_init__(self) -> None:
+        if self.messages < 1 or self.size < 1 or self.wait <= 0:
+            raise UsageError(f"The poll policy {self} has a limit that is not positive.")
+
+
+class Worker:
+    """Ingest from a stream into archives, as one member of a group of workers.
+
+    Any number of workers may run, and any may die at any line: what was committed is there once, and
+    what was not is read again. Memory is bounded by the two policies.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        intakes: Sequence[Intake],
+        group: str,
+        *,
+        flush: FlushPolicy | None = None,
+        poll: PollPolicy | None = None,
+        on_progress: Callable[[IngestReport], None] = lambda report: None,
+    ) -> None:
+        """Join the group of workers; `on_progress` hears the total after each commit."""
+        self._stream = stream
+        self._intakes = {intake.topic.name: intake for intake in intakes}
+        self._flush_policy = flush or FlushPolicy()
+        self._poll_policy = poll or PollPolicy()
+        self._on_progress = on_progress
+        self._total = IngestReport()
+        self._consumer: Consumer = stream.consumer(list(self._intakes), group)
+        self._generation = -1
+
+    def run_until(self, stop: threading.Event) -> IngestReport:
+        """Follow the stream until `stop` is set, then commit what is buffered."""
+        while not stop.is_set():
+            self._turn()
+        self._flush_all()
+        return self._total
+
+    def run_to_end(self, stop: threading.Event | None = None) -> IngestReport:
+        """Return once everything that the stream holds now has landed, by whichever worker."""
+        targets = {
+            partition: self._stream.bounds(partition).end - 1
+            for intake in self._intakes.values()
+            for partition in (Partition(intake.topic.name, n) for n in range(intake.topic.partitions))
+        }
+        while not (stop and stop.is_set()):
+            if not self._turn():
+                self._flush_all()
+                if all(self._intakes[p.topic].landed(p) >= end for p, end in targets.items()):
+                    break
+        self._flush_all()
+        return self._total
+
+    def _turn(self) -> int:
+        """Poll once, follow a rebalance, and commit what is due; return the messages that came."""
+        policy = self._poll_policy
+        messages = self._consumer.poll(policy.messages, policy.size, policy.wait)
+        if self._consumer.generation != self._generation:
+            self._follow_rebalance()
+        elif messages:
+            for topic, run in groupby(messages, key=lambda message: message.topic):
+                self._intakes[topic].take(list(run))
+        for intake in self._intakes.values():
+            if self._is_due(intake):
+                self._flush(intake)
+        return len(messages)
+
+    def _is_due(self, intake: Intake) -> bool:
+        limit = self._flush_policy
+        return intake.rows >= limit.rows or intake.size >= limit.size or intake.age >= limit.seconds
+
+    def _follow_rebalance(self) -> None:
+        """Land what is buffered if it still may be landed, then start from the tables' positions."""
+        self._flush_all()
+        self._generation = self._consumer.generation
+        _LOG.info("assigned %s", sorted(self._consumer.assignment), extra={"generation": self._generation})
+        for intake in self._intakes.values():
+            self._start(intake)
+
+    def _start(self, intake: Intake) -> None:
+        mine = [p for p in sorted(self._consumer.assignment) if p.topic == intake.topic.name]
+        for partition, offset in intake.start(mine).items():
+            self._consumer.seek(partition, offset)
+
+    def _flush_all(self) -> None:
+        for intake in self._intakes.values():
+            self._flush(intake)
+
+    def _flush(self, intake: Intake) -> None:
+        try:
+            report = intake.flush()
+        except CommitConflictError as exc:
+            _LOG.info("another worker landed first, reading again: %s", exc.message)
+            self._total.conflicts += 1
+            self._start(intake)
+            return
+        if report.commits:
+            self._total.add(report)
+            self._consumer.commit(intake.next_offsets())
+            self._on_progress(self._total)
+
+    def close(self) -> None:
+        """Leave the group; what is buffered and not flushed comes again to whoever takes over."""
+        self._consumer.close()
+        for intake in self._intakes.values():
+            intake.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Flows: what needs several floors at once."""

@@ -1,0 +1,111 @@
+"""Settings: flags over REPLAYLAKE_* over replaylake.yaml over defaults, through one model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from schemas.errors import SettingsError
+from schemas.validation_text import first_problem
+
+CONFIG_VARIABLE = "REPLAYLAKE_CONFIG"
+_PREFIX = "REPLAYLAKE_"
+_DEFAULT_FILE = "replaylake.yaml"
+
+
+class Settings(BaseSettings):
+    """Hold every setting of the command and of the Python door."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    lake: str = Field("./lake", description="the lake's folder")
+    stream: str = Field("embedded:", description="the stream's URL; embedded: is in the lake's folder")
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="partitions of a new topic")
+    flush_rows: Annotated[int, Field(ge=1)] = Field(500_000, description="commit after so many rows")
+    flush_bytes: Annotated[int, Field(ge=1)] = Field(96 << 20, description="commit after so many bytes")
+    flush_seconds: Annotated[float, Field(gt=0)] = Field(5.0, description="commit after so many seconds")
+    device: str = Field("auto", description="where learners run: auto, cuda, mps or cpu")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="what is logged")
+    log_format: Literal["text", "json"] = Field("text", description="how it is logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, the environment, the file."""
+        return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=config_file()))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Show one setting: its value, and where that came from."""
+
+    name: str
+    value: Any
+    origin: str
+    description: str
+
+
+def config_file() -> Path:
+    """Return the settings file: REPLAYLAKE_CONFIG, or replaylake.yaml in the working folder."""
+    return Path(os.environ.get(CONFIG_VARIABLE, _DEFAULT_FILE))
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings; flags that are None were not given. Raise SettingsError with value and mend."""
+    if CONFIG_VARIABLE in os.environ and not config_file().is_file():
+        raise SettingsError(
+            f"There is no settings file {str(config_file())!r}.", hint=f"Mend or unset {CONFIG_VARIABLE}."
+        )
+    try:
+        return Settings(**_given(flags))
+    except ValidationError as exc:
+        raise SettingsError(
+            f"A setting is not possible: {first_problem(exc)}.",
+            hint=f"See `replaylake config` for what there is; the file is {config_file()}.",
+        ) from exc
+    except (yaml.YAMLError, ValueError, OSError) as exc:
+        problem = str(exc).replace("\n", " ")
+        raise SettingsError(
+            f"The settings file {config_file()} does not read: {problem}.",
+            hint="Write it as YAML, one `name: value` a line.",
+        ) from exc
+
+
+def explain_settings(flags: Mapping[str, Any] | None = None) -> list[Setting]:
+    """Return every setting with its value and where that came from."""
+    settings = load_settings(flags)
+    origins = {name: f"file {config_file()}" for name in _in_file()}
+    environment = EnvSettingsSource(Settings)()
+    origins |= {name: f"environment {_PREFIX}{name.upper()}" for name in environment}
+    origins |= {name: f"flag --{name.replace('_', '-')}" for name in _given(flags)}
+    return [
+        Setting(name, getattr(settings, name), origins.get(name, "default"), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _given(flags: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (flags or {}).items() if value is not None}
+
+
+def _in_file() -> dict[str, Any]:
+    return YamlConfigSettingsSource(Settings, yaml_file=config_file())()

@@ -1,0 +1,182 @@
+"""Rules that only experience knows: spaces, masks of actions, propensities, keys and ends of episodes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.archive_spec import ArchiveSpec
+from schemas.errors import SuiteError
+from schemas.membership import bounds_mask, finite_mask, shape_mask
+from schemas.spaces import Discrete, MultiDiscrete, Scalar, Space
+from validation.rules.rule import (
+    Arguments,
+    ColumnArguments,
+    Kind,
+    Mask,
+    Rule,
+    Stage,
+    mask_size,
+    space_of,
+    type_of,
+)
+from validation.rules.values import present
+from validation.wording import each, not_finite, out_of_space, show, wrong_shape
+
+_CERTAIN = 1e-9  # how far rounding may lift the log of a probability above 0
+_Member = Callable[[Space, pa.ChunkedArray], NDArray[np.bool_]]
+
+
+def _shape(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+    column = arguments.column
+    space = _space(column, spec)
+    mask = _mask("shape", column, space, shape_mask)
+
+    def says(rows: pa.Table) -> list[str]:
+        return wrong_shape(space, column, rows[column])
+
+    return Rule(mask.name, column, mask.expression, (column,), says, (mask,), Stage.SHAPE)
+
+
+def _finite(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+    column = arguments.column
+    space, type_ = space_of(column, spec), type_of(column, spec)
+    if space is None and not pa.types.is_floating(type_):
+        raise SuiteError(
+            f"{column} is a column of {type_}, which is always finite.", hint="Leave the rule out."
+        )
+    mask = _mask("finite", column, space or Scalar(dtype="float64"), finite_mask)
+
+    def says(rows: pa.Table) -> list[str]:
+        return not_finite(space, column, rows[column])
+
+    return Rule(mask.name, column, mask.expression, (column,), says, (mask,), Stage.SOUND)
+
+
+def _in_space(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+    column = arguments.column
+    space = _space(column, spec)
+    mask = _mask("in_space", column, space, bounds_mask)
+
+    def says(rows: pa.Table) -> list[str]:
+        return out_of_space(space, column, rows[column])
+
+    return Rule(mask.name, column, mask.expression, (column,), says, (mask,))
+
+
+def _action_in_space(arguments: Arguments, spec: ArchiveSpec) -> Rule:
+    return _in_space(ColumnArguments(column="action", mostly=arguments.mostly), spec)
+
+
+def _action_in_mask(_: Arguments, spec: ArchiveSpec) -> Rule:
+    space = spec.action
+    if not isinstance(space, Discrete | MultiDiscrete):
+        raise SuiteError(
+            f"The action space {space.type} has no mask.",
+            hint="Only discrete and multi_discrete actions have one.",
+        )
+    flags = pl.col("action_mask")
+    inside = _mask("in_space", "action", space, bounds_mask)
+    masks = [inside, _mask("shape", "action_mask", _space("action_mask", spec), shape_mask)]
+    if isinstance(space, Discrete):
+        allowed = flags.list.get(pl.col("action") - space.start, null_on_oob=True)
+    else:
+        masks.append(_mask("shape", "action", space, shape_mask))
+        allowed = pl.all_horizontal(_parts_allowed(space))
+    # Where action or mask are wrong in themselves their own rules say so, and there is nothing to look up.
+    sound = pl.all_horizontal(mask.expression for mask in masks)
+    expression = pl.when(sound & flags.is_not_null()).then(allowed)
+
+    def says(rows: pa.Table) -> list[str]:
+        return [f"action {show(value)} is not allowed by its mask" for value in rows["action"].to_pylist()]
+
+    return Rule("in_mask(action)", "action", expression, ("action",), says, tuple(masks))
+
+
+def _parts_allowed(space: MultiDiscrete) -> list[pl.Expr]:
+    starts = space.start or (0,) * len(space.nvec)
+    firsts = itertools.accumulate(space.nvec, initial=0)
+    return [
+        pl.col("action_mask").list.get(
+            pl.col("action").list.get(index, null_on_oob=True) - start + first, null_on_oob=True
+        )
+        for index, (start, first) in enumerate(zip(starts, firsts, strict=False))
+    ]
+
+
+def _propensity(_: Arguments, spec: ArchiveSpec) -> Rule:
+    """Ask for a finite log; of a probability also that it is not above 0: a density may be."""
+    column = "action_log_prob"
+    values = pl.col(column)
+    mass = spec.propensity == "mass"
+    expression = values.is_finite() & (values <= _CERTAIN) if mass else values.is_finite()
+    wanted = "the log of a probability (finite, 0 at most)" if mass else "a finite log of a density"
+
+    def says(rows: pa.Table) -> list[str]:
+        return [f"{column} is {value}, not {wanted}" for value in each(rows[column])]
+
+    return Rule(f"propensity({column})", column, expression, (column,), says, stage=Stage.SOUND)
+
+
+def _key(_: Arguments, spec: ArchiveSpec) -> Rule:
+    masks = tuple(present(column, spec) for column in ("event_id", "episode_id", "step"))
+    event, episode, step = (mask.expression for mask in masks)
+
+    def says(rows: pa.Table) -> list[str]:
+        return ["there is neither an event_id nor an episode_id and a step"] * len(rows)
+
+    return Rule("key", None, event | (episode & step), ("event_id",), says, masks)
+
+
+def _ends(_: Arguments, __: ArchiveSpec) -> Rule:
+    def says(rows: pa.Table) -> list[str]:
+        return ["terminated and truncated are both true"] * len(rows)
+
+    both = pl.col("terminated") & pl.col("truncated")
+    return Rule("ends", None, ~both, ("terminated",), says)
+
+
+def _truncated(_: Arguments, spec: ArchiveSpec) -> Rule:
+    mask = present("next_observation", spec)
+
+    def says(rows: pa.Table) -> list[str]:
+        return ["truncated is true and next_observation is null: what came next is lost"] * len(rows)
+
+    expression = ~pl.col("truncated") | mask.expression
+    return Rule("truncated(next_observation)", "next_observation", expression, ("truncated",), says, (mask,))
+
+
+def _mask(question: str, column: str, space: Space, member: _Member) -> Mask:
+    def judge(rows: pa.Table) -> NDArray[Any]:
+        return member(space, rows[column])
+
+    return Mask(f"{question}({column})", judge)
+
+
+def _space(column: str, spec: ArchiveSpec) -> Space:
+    space = space_of(column, spec)
+    if space is not None:
+        return space
+    if column == "action_mask" and mask_size(spec.action) is None:
+        raise SuiteError(f"The action space {spec.action.type} has no mask.", hint="Leave the rule out.")
+    columns = ", ".join(("observation", "action", "next_observation", *spec.extras))
+    raise SuiteError(f"{column} is a plain column without a space.", hint=f"Those with one are: {columns}.")
+
+
+EXPERIENCE_KINDS = (
+    Kind("expect_column_values_to_have_shape", ColumnArguments, _shape),
+    Kind("expect_column_values_to_be_finite", ColumnArguments, _finite),
+    Kind("expect_column_values_to_be_in_space", ColumnArguments, _in_space),
+    Kind("expect_action_to_be_in_space", Arguments, _action_in_space),
+    Kind("expect_action_to_be_in_mask", Arguments, _action_in_mask),
+    Kind("expect_propensity_to_be_possible", Arguments, _propensity),
+    Kind("expect_step_to_have_key", Arguments, _key),
+    Kind("expect_ends_to_be_exclusive", Arguments, _ends),
+    Kind("expect_truncated_to_have_next_observation", Arguments, _truncated),
+)

@@ -1,0 +1,170 @@
+"""Suites: rules in Great Expectations' own format, read and written without loss."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from schemas.errors import NotFoundError, SuiteError
+
+Severity = Literal["critical", "warning", "info"]
+_SHAPE = 'A suite is {"name": ..., "expectations": [{"type": ..., "kwargs": {...}, "severity": ...}]}.'
+_OLD_KEYS = {"expectation_suite_name": "name", "expectation_type": "type"}  # before Great Expectations 1.0
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """State one rule as Great Expectations writes it."""
+
+    type: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity = "critical"
+    other: Mapping[str, Any] = field(default_factory=dict)  # the remaining keys: id, meta, notes
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.type, str) or not self.type:
+            raise SuiteError(f"the type {self.type!r} is not a text.", hint=_SHAPE)
+        if not isinstance(self.kwargs, Mapping):
+            raise SuiteError(f"kwargs is a {type(self.kwargs).__name__}, not a mapping.", hint=_SHAPE)
+        if self.severity not in get_args(Severity):
+            raise SuiteError(
+                f"the severity {self.severity!r} is none.",
+                hint=f"There are: {', '.join(get_args(Severity))}.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, the severity always among them; the caller owns them."""
+        judging = {"type": self.type, "kwargs": self.kwargs, "severity": self.severity}
+        copied: dict[str, Any] = _plain({**judging, **self.other}, self.type)
+        return copied
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Hold rules under a name. That they fit an archive is said when a gate compiles them, not here."""
+
+    name: str
+    expectations: tuple[Expectation, ...] = ()
+    other: Mapping[str, Any] = field(default_factory=dict)  # the remaining keys: id, meta, notes
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise SuiteError(f"The suite's name {self.name!r} is not a text.", hint=_SHAPE)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Suite:
+        """Read a suite from a JSON file, or from YAML where the name ends in .yaml or .yml.
+
+        Raise NotFoundError where there is no file, SuiteError where it holds no suite.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError as exc:
+            raise NotFoundError("suite", str(path)) from exc
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SuiteError(f"The suite {str(path)!r} cannot be read: {exc}.") from exc
+        return cls.from_dict(_parse(text, path), origin=str(path))
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any], *, origin: str = "") -> Suite:
+        """Read a suite from JSON values; raise SuiteError naming the rule that is none, and the mend.
+
+        `origin` stands for the suite in errors until its name is known.
+        """
+        where = f"The suite {origin!r}" if origin else "The suite"
+        if not isinstance(mapping, Mapping):
+            raise SuiteError(f"{where} is a {type(mapping).__name__}, not a mapping.", hint=_SHAPE)
+        if "name" not in mapping:
+            raise SuiteError(f"{where} has no name.", hint=_old_form(mapping) or _SHAPE)
+        entries = mapping.get("expectations", [])
+        where = f"Suite {mapping['name']!r}"
+        if not isinstance(entries, list | tuple):
+            raise SuiteError(f"{where}: expectations is a {type(entries).__name__}, not a list.", hint=_SHAPE)
+        rules = (
+            _expectation(entry, f"{where}, rule {number}") for number, entry in enumerate(entries, start=1)
+        )
+        other = {key: value for key, value in mapping.items() if key not in ("name", "expectations")}
+        return cls(mapping["name"], tuple(rules), _plain(other, where))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values from which `from_dict` makes the same suite; the caller owns them."""
+        rules = [expectation.to_dict() for expectation in self.expectations]
+        return {"name": self.name, "expectations": rules, **_plain(self.other, self.name)}
+
+    @property
+    def hash(self) -> str:
+        """Identify what judges: suites of one hash judge alike.
+
+        The types, kwargs and severities count, in their order; names, ids, notes and meta do not, nor whether
+        a whole number is written as 1 or 1.0.
+        """
+        judging = [[rule.type, _canonical(rule.kwargs), rule.severity] for rule in self.expectations]
+        text = json.dumps(judging, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _parse(text: str, path: Path) -> Any:
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
+    try:
+        return yaml.safe_load(text) if is_yaml else json.loads(text)
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark else ""
+        raise SuiteError(f"The suite {str(path)!r} is not YAML{place}.", hint=_SHAPE) from exc
+    except (json.JSONDecodeError, RecursionError) as exc:
+        raise SuiteError(
+            f"The suite {str(path)!r} is not JSON: {exc}.", hint="Name it .yaml where it is YAML."
+        ) from exc
+
+
+def _expectation(entry: object, where: str) -> Expectation:
+    if not isinstance(entry, Mapping):
+        raise SuiteError(f"{where} is a {type(entry).__name__}, not a mapping.", hint=_SHAPE)
+    if "type" not in entry:
+        raise SuiteError(f"{where} has no type.", hint=_old_form(entry) or _SHAPE)
+    given = _plain(entry, where)
+    judging = {name: given.pop(name) for name in ("type", "kwargs", "severity") if name in given}
+    try:
+        return Expectation(**judging, other=given)
+    except SuiteError as exc:
+        raise SuiteError(f"{where}: {exc.message}", hint=exc.hint) from exc
+
+
+def _old_form(mapping: Mapping[str, Any]) -> str:
+    renames = [f"{old} to {new}" for old, new in _OLD_KEYS.items() if old in mapping]
+    return f"This is the form before Great Expectations 1.0: rename {renames[0]}." if renames else ""
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Copy JSON values; YAML's dates become ISO 8601 texts."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise SuiteError(f"{where}: the key {key!r} is not a text.", hint="Put it in quotes.")
+        return {key: _plain(held, where) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held, where) for held in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise SuiteError(
+        f"{where}: {value!r} is a {type(value).__name__}, not a JSON value.",
+        hint="Use texts, numbers, lists.",
+    )
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _canonical(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_canonical(held) for held in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
