@@ -24,8 +24,10 @@ def with_arrival(decoded: Decoded, messages: Sequence[Message]) -> tuple[pa.Tabl
     table = decoded.table
     stamps = np.fromiter((message.timestamp_ms for message in messages), dtype=np.int64, count=len(messages))
     sent = pa.array(stamps[decoded.message] * 1000).cast(TIMESTAMP)
-    times = pc.coalesce(table["event_time"], sent)
-    table = table.set_column(table.schema.get_field_index("event_time"), "event_time", times)
+    times = table["event_time"]
+    if times.null_count:
+        times = pc.coalesce(times, sent)
+        table = table.set_column(table.schema.get_field_index("event_time"), "event_time", times)
     places = [(message.partition, message.offset) for message in messages]
     partitions, offsets = np.array(places, dtype=np.int64).reshape(-1, 2).T
     topic = messages[0].topic if messages else ""

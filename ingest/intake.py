@@ -111,6 +111,10 @@ class Intake:
         self._landing.refresh()  # positions are compared again before each commit
         return self._landing.position("steps", self._app_id(partition))
 
+    def taken(self, partition: Partition) -> int:
+        """Return the last offset of a started partition that is landed or in the buffer."""
+        return self._progress[partition.number].buffered
+
     def take(self, messages: Sequence[Message]) -> None:
         """Judge messages of started partitions, in their order, and buffer what becomes of them."""
         buffer = self._buffer

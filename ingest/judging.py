@@ -75,7 +75,7 @@ def judge(
         tables.append(_refused(rows.filter(chosen), sent.filter(chosen), reasons, details, gate))
     if clashing.any():
         tables.append(_clashing(rows, sent, accepted, clashing, gate))
-    return Judged(candidates.filter(pa.array(landing)), pa.concat_tables(tables), int(split.duplicate.sum()))
+    return Judged(_chosen(candidates, landing), pa.concat_tables(tables), int(split.duplicate.sum()))
 
 
 def _settled_rows(rows: pa.Table, settled: Mapping[int, Settled]) -> tuple[Mask, Mask]:
@@ -125,7 +125,12 @@ def _gated(rows: pa.Table, verdict: Verdict, accepted: Mask) -> pa.Table:
     place = rows.schema.get_field_index(_LINEAGE[0].name)
     table = rows.add_column(place, flags, verdict.flags)
     table = table.add_column(place, quality, pa.array(verdict.quality, quality.type))
-    return table if accepted.all() else table.filter(pa.array(accepted))
+    return _chosen(table, accepted)
+
+
+def _chosen(table: pa.Table, mask: Mask) -> pa.Table:
+    """Filter, but for the usual case that every row stays, which costs nothing."""
+    return table if mask.all() else table.filter(pa.array(mask))
 
 
 def _refused(

@@ -47,15 +47,14 @@ class HashRuns:
     def __len__(self) -> int:
         return sum(len(run) for run in self._runs)
 
-    def add(self, hashes: Hashes) -> None:
-        """Add hashes, which may repeat."""
-        run = np.sort(hashes)
+    def add(self, run: Hashes) -> None:
+        """Add hashes that are sorted; they may repeat."""
         while self._runs and len(self._runs[-1]) < 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")  # merges sorted halves
         self._runs.append(self._spilled(run) if len(run) >= _SPILL_FROM else run)
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Say of each hash whether it was added."""
+        """Say of each hash whether it was added; sorted ones are found several times faster."""
         found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             places = np.searchsorted(run, hashes)
@@ -86,13 +85,17 @@ class KeyWindow:
         batch the first is fresh.
         """
         hashes = key_hashes(rows)
-        suspect = np.ones(len(hashes), dtype=bool)
-        suspect[np.unique(hashes, return_index=True)[1]] = False  # the first of each hash in the batch
-        for date, places in _by_date(rows["date"]):
-            suspect[places] |= self._runs(date).contains(hashes[places])
-        split = self._resolve(rows, hashes, suspect, pending) if suspect.any() else _all_fresh(len(hashes))
-        for date, places in _by_date(rows["date"]):
-            self._runs(date).add(hashes[places][split.fresh[places]])
+        suspect = np.zeros(len(hashes), dtype=bool)
+        dates = [(self._runs(date), _in_order(hashes, places)) for date, places in _by_date(rows["date"])]
+        for runs, places in dates:
+            ordered = hashes[places]
+            suspect[places[1:]] = ordered[1:] == ordered[:-1]  # not the first of its hash in the batch
+            suspect[places] |= runs.contains(ordered)
+        split = _all_fresh(len(hashes))
+        if suspect.any():
+            split = self._resolve(rows, hashes, suspect, pending)
+        for runs, places in dates:
+            runs.add(hashes[places[split.fresh[places]]])
         self._evict()
         return split
 
@@ -109,7 +112,7 @@ class KeyWindow:
         if date not in self._dates:
             runs = HashRuns(Path(self._folder.name))
             for keys in self._landing.committed_keys(date):
-                runs.add(key_hashes(keys))
+                runs.add(np.sort(key_hashes(keys)))
             self._dates[date] = runs
         self._dates.move_to_end(date)
         return self._dates[date]
@@ -180,6 +183,12 @@ def _by_date(dates: pa.ChunkedArray) -> list[tuple[str, NDArray[np.int64]]]:
     if len(names) == 1:
         return [(names[0], np.arange(len(codes)))]
     return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names)]
+
+
+def _in_order(hashes: Hashes, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places by ascending hash, equal ones in the order of the rows."""
+    ordered: NDArray[np.int64] = places[np.argsort(hashes[places], kind="stable")]
+    return ordered
 
 
 def _all_fresh(count: int) -> Split:

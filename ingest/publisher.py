@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,6 +67,7 @@ class Publisher:
         self._schema = wire_schema(spec)
         self._headers = headers_for(Form.ARROW)
         self._rows: list[dict[str, Any]] = []
+        self._outbox: deque[tuple[int, pa.Table]] = deque()  # what the producer has not taken yet
         self._waiting = 0  # rows that are not acknowledged yet
         self._since = 0.0  # when the first of them came
         self._closed = False
@@ -118,15 +120,19 @@ class Publisher:
             self._add(dict(row))
 
     def publish_table(self, table: pa.Table) -> None:
-        """Send a table of steps, all or none; raise StepsError with the column that does not fit."""
+        """Send a table of steps, all or none; raise StepsError with the column that does not fit.
+
+        Where it raises StreamError, the table was taken all the same: flush again.
+        """
         self._check_open()
         filled = with_texts(table, self._defaults)
         if self._prefix:
             filled = with_prefix(filled, self._prefix)
         steps = Steps(with_times(filled, self._spec, self._now()), self._spec)
-        self._send_rows()
+        self._pack_rows()
+        self._outbox.extend(parts(steps.table, self._topic.partitions))
         self._note(len(steps))
-        self._send(steps)
+        self._send()
         self._flush_if_due()
 
     def flush(self) -> None:
@@ -134,7 +140,8 @@ class Publisher:
 
         Where it raises StreamError, everything is kept: flush again.
         """
-        self._send_rows()
+        self._pack_rows()
+        self._send()
         self._producer.flush()
         self._waiting = 0
 
@@ -144,7 +151,8 @@ class Publisher:
             return
         self._closed = True
         try:
-            self._send_rows()
+            self._pack_rows()
+            self._send()
         finally:
             self._producer.close()
 
@@ -181,16 +189,18 @@ class Publisher:
         if self._waiting >= self._linger.rows or self._clock() - self._since >= self._linger.seconds:
             self.flush()
 
-    def _send_rows(self) -> None:
+    def _pack_rows(self) -> None:
         if self._rows:
             steps = Steps(pa.Table.from_pylist(self._rows, schema=self._schema), self._spec)
+            self._outbox.extend(parts(steps.table, self._topic.partitions))
             self._rows = []
-            self._send(steps)
 
-    def _send(self, steps: Steps) -> None:
-        for partition, piece in parts(steps.table, self._topic.partitions):
+    def _send(self) -> None:
+        while self._outbox:
+            partition, piece = self._outbox[0]
             value = encode_arrow(Steps(piece, self._spec))
             self._producer.send(self._topic.name, value, headers=self._headers, partition=partition)
+            self._outbox.popleft()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -86,15 +86,17 @@ class Worker:
             for partition in (Partition(intake.topic.name, n) for n in range(intake.topic.partitions))
         }
         while not (stop and stop.is_set()):
-            if not self._turn():
+            self._turn()
+            mine = [p for p in self._consumer.assignment if self._intakes[p.topic].taken(p) < targets[p]]
+            if not mine:
                 self._flush_all()
                 if all(self._intakes[p.topic].landed(p) >= end for p, end in targets.items()):
                     break
         self._flush_all()
         return self._total
 
-    def _turn(self) -> int:
-        """Poll once, follow a rebalance, and commit what is due; return the messages that came."""
+    def _turn(self) -> None:
+        """Poll once, follow a rebalance, and commit what is due."""
         policy = self._poll_policy
         messages = self._consumer.poll(policy.messages, policy.size, policy.wait)
         if self._consumer.generation != self._generation:
@@ -105,7 +107,6 @@ class Worker:
         for intake in self._intakes.values():
             if self._is_due(intake):
                 self._flush(intake)
-        return len(messages)
 
     def _is_due(self, intake: Intake) -> bool:
         limit = self._flush_policy

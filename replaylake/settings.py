@@ -78,9 +78,15 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**_given(flags))
     except ValidationError as exc:
+        name = str(exc.errors(include_url=False)[0]["loc"][0])
+        if name not in Settings.model_fields:
+            raise SettingsError(
+                f"There is no setting {name!r}, which the file {config_file()} has.",
+                hint=f"The settings are: {', '.join(sorted(Settings.model_fields))}.",
+            ) from exc
         raise SettingsError(
             f"A setting is not possible: {first_problem(exc)}.",
-            hint=f"See `replaylake config` for what there is; the file is {config_file()}.",
+            hint=f"It comes from {_origins(flags)[name]}: mend it there.",
         ) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:
         problem = str(exc).replace("\n", " ")
@@ -93,14 +99,20 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def explain_settings(flags: Mapping[str, Any] | None = None) -> list[Setting]:
     """Return every setting with its value and where that came from."""
     settings = load_settings(flags)
-    origins = {name: f"file {config_file()}" for name in _in_file()}
-    environment = EnvSettingsSource(Settings)()
-    origins |= {name: f"environment {_PREFIX}{name.upper()}" for name in environment}
-    origins |= {name: f"flag --{name.replace('_', '-')}" for name in _given(flags)}
+    origins = _origins(flags)
     return [
         Setting(name, getattr(settings, name), origins.get(name, "default"), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _origins(flags: Mapping[str, Any] | None) -> dict[str, str]:
+    """Say where each setting that has no default's value comes from."""
+    origins = {name: f"the file {config_file()}" for name in _in_file()}
+    environment = EnvSettingsSource(Settings)()
+    origins |= {name: f"the environment's {_PREFIX}{name.upper()}" for name in environment}
+    origins |= {name: f"the flag --{name.replace('_', '-')}" for name in _given(flags)}
+    return origins
 
 
 def _given(flags: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _by_chunk(judge: _Judge, space: Space, array: pa.Array | pa.ChunkedArray) ->
     chunks = [array]
     if isinstance(array, pa.ChunkedArray):
         small = array.num_chunks > 1 and len(array) < _SMALL_CHUNK * array.num_chunks
-        chunks = [_one(array)] if small else array.chunks
+        chunks = [array.combine_chunks()] if small else array.chunks
     masks = [_judged(judge, space, chunk) for chunk in chunks if len(chunk)]
     if not masks:
         return np.ones(0, np.bool_)
@@ -221,12 +221,10 @@ def _bytes_as_lists(array: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(type_, len(array), [valid, offsets], offset=array.offset, children=[held])
 
 
-def _counts(space: Space) -> tuple[Numbers, Numbers]:
+def _counts(space: Discrete | MultiDiscrete) -> tuple[Numbers, Numbers]:
     """Give how many numbers each element may be, and from which on."""
     if isinstance(space, Discrete):
         return np.array([space.n]), np.array([space.start])
-    if not isinstance(space, MultiDiscrete):
-        raise TypeError(f"{type(space).__name__} has no counts")
     starts = space.start or (0,) * len(space.nvec)
     return np.array(space.nvec), np.array(starts)
 
@@ -246,12 +244,6 @@ def _numbers(values: pa.Array) -> Numbers:
 def _flags(values: pa.Array) -> Mask:
     flags: Mask = values.to_numpy(zero_copy_only=False)
     return flags
-
-
-def _one(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if not isinstance(array, pa.ChunkedArray):
-        return array
-    return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
 
 
 def _integers(dtype: str) -> tuple[int, int]:

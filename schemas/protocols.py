@@ -70,7 +70,8 @@ class Producer(Protocol):
         """Buffer a message. Equal keys go to the same partition, in order; no key spreads them.
 
         A `partition` given decides before the key does. Raise NotFoundError where there is no such topic
-        or partition; then nothing was buffered.
+        or partition, and StreamError where the buffer is full and cannot be flushed. A message for which
+        this raises was not buffered.
         """
 
     def flush(self) -> None:

@@ -147,6 +147,7 @@ def _lists(failed: Sequence[tuple[str, _Rows]], length: int) -> pa.ListArray:
     pairs = [found * len(codes) + codes.index(code) for code, found in failed if len(found)]
     if not pairs:
         return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
-    keys = np.unique(np.concatenate(pairs))
+    keys = np.sort(np.concatenate(pairs), kind="stable")  # which merges runs that are sorted already
+    keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]  # two rules may share a code
     np.cumsum(np.bincount(keys // len(codes), minlength=length), out=offsets[1:])
     return pa.ListArray.from_arrays(offsets, pa.array(codes).take(pa.array(keys % len(codes))))

@@ -51,7 +51,7 @@ class EmbeddedProducer:
         headers: Headers = (),
         partition: int | None = None,
     ) -> None:
-        """Buffer a message; beyond 32 MiB the buffer is written. Raise UsageError above 512 MiB."""
+        """Buffer a message; a buffer beyond 32 MiB is flushed first. Raise UsageError above 512 MiB."""
         if self._closed:
             raise StreamError("The producer is closed.")
         count = self._partitions.get(topic)
@@ -61,10 +61,10 @@ class EmbeddedProducer:
             raise NotFoundError("partition", f"{topic}/{partition}", hint=f"The topic has {count}.")
         if len(value) > _LARGEST_MESSAGE:
             raise UsageError(f"A message of {len(value):,} bytes is too large.", hint="Send smaller batches.")
-        self._buffer.append(_Pending(topic, key, partition, value, encode_headers(headers)))
-        self._bytes += len(value) + _OVERHEAD_BYTES
         if self._bytes >= _BUFFER_BYTES:
             self.flush()
+        self._buffer.append(_Pending(topic, key, partition, value, encode_headers(headers)))
+        self._bytes += len(value) + _OVERHEAD_BYTES
 
     def flush(self) -> None:
         """Return once every message sent so far is on the disk."""

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 from ingest import open_stream
 from lake import Archive, Lake
-from replaylake.settings import load_settings
+from replaylake.settings import Settings, load_settings
 from schemas.protocols import Stream, Topic
 
 
 @contextmanager
-def opened_stream(lake: Lake, stream: str | Stream | None) -> Iterator[Stream]:
+def opened_stream(
+    lake: Lake, stream: str | Stream | None, settings: Settings | None = None
+) -> Iterator[Stream]:
     """Open the stream of a URL, or of the settings, for as long as it is needed.
 
     A stream that is given opened is used as it is, and left open.
@@ -20,10 +22,11 @@ def opened_stream(lake: Lake, stream: str | Stream | None) -> Iterator[Stream]:
     if stream is not None and not isinstance(stream, str):
         yield stream
         return
-    with open_stream(stream or load_settings().stream, embedded_folder=lake.stream_folder) as opened:
+    url = stream or (settings or load_settings()).stream
+    with open_stream(url, embedded_folder=lake.stream_folder) as opened:
         yield opened
 
 
-def archive_topic(archive: Archive, stream: Stream) -> Topic:
+def archive_topic(archive: Archive, stream: Stream, settings: Settings | None = None) -> Topic:
     """Return the archive's topic, made where it is not there yet."""
-    return stream.create_topic(archive.spec.topic, load_settings().partitions)
+    return stream.create_topic(archive.spec.topic, (settings or load_settings()).partitions)

@@ -59,11 +59,12 @@ class Bench:
 @pytest.fixture(params=["embedded", "memory"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     clock = Clock()
-    made = {
-        "embedded": lambda: EmbeddedStream(tmp_path, clock=clock, session_timeout=SESSION),
-        "memory": lambda: MemoryStream(clock=clock, session_timeout=SESSION),
-    }
-    with made[request.param]() as stream:
+    stream: EmbeddedStream | MemoryStream
+    if request.param == "embedded":
+        stream = EmbeddedStream(tmp_path, clock=clock, session_timeout=SESSION)
+    else:
+        stream = MemoryStream(clock=clock, session_timeout=SESSION)
+    with stream:
         bench = Bench(stream, clock)
         yield bench
         for consumer in bench.consumers:
@@ -107,14 +108,16 @@ def test_a_topic_is_made_once(bench: Bench) -> None:
 
 def test_an_unknown_topic_is_refused_with_those_that_are_there(bench: Bench) -> None:
     bench.stream.create_topic("there")
+    producer = bench.stream.producer()
     for ask in (
         lambda: bench.stream.topic("t"),
         lambda: bench.stream.consumer(["there", "t"], "g"),
-        lambda: bench.stream.producer().send("t", b"x"),
+        lambda: producer.send("t", b"x"),
     ):
         with pytest.raises(NotFoundError) as caught:
             ask()
         assert caught.value.known == ("there",)
+    producer.close()
     with pytest.raises(NotFoundError):
         bench.stream.bounds(Partition("there", 4))
     with pytest.raises(UsageError):
@@ -503,6 +506,19 @@ def test_polling_keeps_membership_also_when_all_is_paused_and_the_clock_is_set_b
         bench.clock.now += step
         assert first.poll(MANY, MANY, 0) == second.poll(MANY, MANY, 0) == []
     assert (first.generation, second.generation) == generations
+
+
+def test_a_clock_that_was_set_back_keeps_no_dead_member(bench: Bench) -> None:
+    bench.stream.create_topic("t", 2)
+    awake, dead = bench.join(), bench.join()
+    settle(awake, dead)
+    bench.clock.now -= 3600
+    awake.poll(MANY, MANY, 0)
+    dead.poll(MANY, MANY, 0)
+    for _ in range(4):
+        bench.clock.now += SESSION * 0.4
+        awake.poll(MANY, MANY, 0)
+    assert len(awake.assignment) == 2
 
 
 def test_commit_is_for_display_only(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from schemas.spaces import Box, Discrete
 from schemas.transitions import Transitions
@@ -53,3 +54,8 @@ def chain(repeats: int = 20) -> Transitions:
         terminated=ends,
         follows=np.zeros(len(rows), dtype=bool),
     )
+
+
+def assert_close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    """Compare in float32; torch's own comparison imports its compiler, which takes seconds."""
+    np.testing.assert_allclose(found.detach().numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-6)

@@ -77,9 +77,7 @@ def test_a_space_that_is_not_supported_is_named(observation: Space, action: Spac
 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(TrainingError, match="no transitions"):
-        prepare(
-            transitions([], terminated=[], follows=[]), Box(shape=(1,)), Discrete(n=1), normalise=True
-        )
+        prepare(transitions([], terminated=[], follows=[]), Box(shape=(1,)), Discrete(n=1), normalise=True)
 
 
 def test_a_shape_that_is_not_the_space_s_is_refused() -> None:
@@ -140,7 +138,7 @@ def test_every_row_is_drawn_about_equally_often() -> None:
 
 
 def test_fewer_rows_than_a_batch_are_drawn_several_times() -> None:
-    assert sampler(2, 64, seed=0).sample()["a"].unique().tolist() == [0, 1]
+    assert sampler(2, 64, seed=0).sample()["a"].bincount().count_nonzero() == 2
 
 
 @pytest.mark.parametrize("lengths", [(0, 0), (3, 4)])

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from tests.training.samples import assert_close
 from training.losses import chosen_values, cql_regulariser, cross_entropy, double_q_target, huber
 
 Q = torch.tensor([[1.0, 3.0, 2.0], [0.0, -1.0, 0.5]])
@@ -41,21 +42,21 @@ def test_huber_is_that_of_torch() -> None:
     error = torch.linspace(-3, 3, 25)
     for delta in (0.3, 1.0, 2.5):
         expected = torch.nn.functional.huber_loss(error, torch.zeros(25), reduction="none", delta=delta)
-        torch.testing.assert_close(huber(error, delta), expected)
+        assert_close(huber(error, delta), expected)
 
 
 def test_cross_entropy_by_hand() -> None:
     logits = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]])
     # the second row has the probabilities 3/4 and 1/4
     expected = torch.tensor([math.log(2.0), math.log(4.0)])
-    torch.testing.assert_close(cross_entropy(logits, torch.tensor([0, 1])), expected)
+    assert_close(cross_entropy(logits, torch.tensor([0, 1])), expected)
 
 
 def test_cql_regulariser_by_hand() -> None:
     q = torch.tensor([[0.0, math.log(3.0)], [5.0, 5.0]])
     # log(1 + 3) - 0, and log(2 e^5) - 5
     expected = torch.tensor([math.log(4.0), math.log(2.0)])
-    torch.testing.assert_close(cql_regulariser(q, torch.tensor([0, 1])), expected)
+    assert_close(cql_regulariser(q, torch.tensor([0, 1])), expected)
 
 
 def test_cql_regulariser_is_the_cross_entropy_of_the_softmax_of_q() -> None:
@@ -63,7 +64,7 @@ def test_cql_regulariser_is_the_cross_entropy_of_the_softmax_of_q() -> None:
 
 
 def test_cql_regulariser_does_not_see_a_constant_added_to_q_and_is_never_negative() -> None:
-    torch.testing.assert_close(cql_regulariser(Q + 7.0, ACTION), cql_regulariser(Q, ACTION))
+    assert_close(cql_regulariser(Q + 7.0, ACTION), cql_regulariser(Q, ACTION))
     assert bool((cql_regulariser(Q, ACTION) >= 0).all())
 
 
@@ -72,7 +73,7 @@ def test_the_gradient_of_the_cql_regulariser_is_softmax_minus_one_hot() -> None:
     cql_regulariser(q, ACTION).sum().backward()  # type: ignore[no-untyped-call]
     expected = Q.softmax(-1) - torch.nn.functional.one_hot(ACTION, 3)
     assert q.grad is not None
-    torch.testing.assert_close(q.grad, expected)
+    assert_close(q.grad, expected)
 
 
 @pytest.mark.parametrize("members", [1, 4])

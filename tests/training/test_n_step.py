@@ -31,7 +31,7 @@ def reference(data: Transitions, n: int, gamma: float, row: int) -> tuple[float,
 
 @st.composite
 def episodes(draw: st.DrawFn) -> Transitions:
-    """Draw episodes of every end. Truncated, gap and incomplete all read as: nothing follows, not terminated."""
+    """Draw episodes of every end; all but a terminated one read as: nothing follows, and not terminated."""
     parts = draw(st.lists(st.tuples(st.integers(1, 7), st.sampled_from(ENDS)), min_size=1, max_size=6))
     count = sum(length for length, _ in parts)
     rewards = draw(st.lists(st.floats(-10, 10, width=32), min_size=count, max_size=count))

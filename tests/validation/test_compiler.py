@@ -30,6 +30,8 @@ NAN = float("nan")
         (rule("be_between", column="speed", min_value=0, strict_min=True), "speed", [0.1], [0.0, -1.0]),
         (rule("be_between", column="speed", max_value=2, strict_max=True), "speed", [1.9], [2.0, 3.0]),
         (rule("be_between", column="lives", min_value=0.5, max_value=2.5), "lives", [1, 2, None], [0, 3]),
+        (rule("be_between", column="discount", min_value=0.1, max_value=0.9), "discount", [0.1, 0.9], [0.05]),
+        (rule("be_between", column="lives", max_value=1e30), "lives", [2**63 - 1], []),
         (rule("be_between", column="lives", max_value=2**53), "lives", [2**53], [2**53 + 1]),
         (
             rule("be_between", column="seen", min_value="2026-01-01", max_value="2026-01-02T00:00:00+01:00"),
@@ -39,7 +41,7 @@ NAN = float("nan")
         ),
         (rule("be_in_set", column="word", value_set=["a", "b"]), "word", ["a", None], ["c", ""]),
         (rule("be_in_set", column="word", value_set=[]), "word", [None], ["a"]),
-        (rule("be_in_set", column="lives", value_set=[1.0, 2, 2.5, None]), "lives", [1, 2, None], [3]),
+        (rule("be_in_set", column="lives", value_set=[1.0, 2, 2.5, 1e30, None]), "lives", [1, 2, None], [3]),
         (rule("be_in_set", column="speed", value_set=[1, 2.5]), "speed", [1.0, 2.5, NAN, None], [1.5]),
         (rule("be_in_set", column="won", value_set=[1]), "won", [True, None], [False]),
         (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import StepsError
+from schemas.protocols import Gate as GateSeam
 from schemas.protocols import Verdict
 from tests.validation.rows import CARTPOLE, PUZZLE, ROBOT, judge, row, rule, suite, table
 from validation import Gate, Suite, builtin
@@ -55,6 +56,7 @@ _ROWS = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(held) for name, held in _CHANGES.items()}
 ).map(lambda changes: row(CARTPOLE, **changes))
 GATE = Gate(CARTPOLE, SUITE)
+_SEAM: GateSeam = GATE  # what the worker takes
 
 
 def _flat(verdict: Verdict) -> list[tuple[bool, list[str], list[str], float]]:

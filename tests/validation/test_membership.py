@@ -159,7 +159,7 @@ def columns(draw: st.DrawFn) -> tuple[Space, list[Any], pa.Array | pa.ChunkedArr
     return space, rows, array
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(columns())
 def test_masks_agree_with_the_reference(column: tuple[Space, list[Any], pa.Array]) -> None:
     space, rows, array = column
@@ -168,7 +168,7 @@ def test_masks_agree_with_the_reference(column: tuple[Space, list[Any], pa.Array
         assert mask(space, array).tolist() == expected, (mask.__name__, space, array.to_pylist())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(columns())
 def test_what_a_space_cannot_miss_is_never_missed(column: tuple[Space, list[Any], pa.Array]) -> None:
     space, _, array = column

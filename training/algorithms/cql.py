@@ -58,10 +58,12 @@ class CQLState(LearnerState):
 def columns(prepared: Prepared, config: CQLConfig) -> Mapping[str, NDArray[Any]]:
     """Return n-step transitions, with rewards on the scale of the config."""
     returns = n_step(prepared.transitions, config.n_step, config.gamma)
+    with np.errstate(over="ignore"):  # what overflows makes the loss infinite, which stops the run
+        reward = (returns.reward * config.reward_scale).astype(np.float32)
     return {
         "observation": prepared.transitions.observation,
         "action": prepared.transitions.action,
-        "reward": returns.reward * np.float32(config.reward_scale),
+        "reward": reward,
         "discount": returns.discount,
         "next_observation": prepared.transitions.next_observation[returns.last],
     }

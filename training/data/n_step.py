@@ -14,7 +14,7 @@ from schemas.transitions import Transitions
 class NStep:
     """Hold, for each row t of N transitions, what its n-step target is made of."""
 
-    reward: NDArray[np.float32]  # (N,): r_t + gamma r_t+1 + ... over `steps` rewards
+    reward: NDArray[np.float64]  # (N,): r_t + gamma r_t+1 + ... over `steps` rewards
     discount: NDArray[np.float32]  # (N,): gamma**steps, or 0 where the last of these rows terminated
     last: NDArray[np.int64]  # (N,): the row whose next_observation the target bootstraps from
     steps: NDArray[np.int64]  # (N,): how many rewards were summed, from 1 to n
@@ -46,4 +46,4 @@ def n_step(transitions: Transitions, n: int, gamma: float) -> NStep:
         reward += np.where(summing, gamma**j * transitions.reward[last], 0.0)
         summing = summing & goes_on[last]
     discount = np.where(transitions.terminated[last], 0.0, np.power(gamma, steps))
-    return NStep(reward.astype(np.float32), discount.astype(np.float32), last, steps)
+    return NStep(reward, discount.astype(np.float32), last, steps)

@@ -105,7 +105,8 @@ def _is_in(arguments: SetArguments, spec: ArchiveSpec) -> pl.Expr:
     column, type_ = arguments.column, type_of(arguments.column, spec)
     wanted = [_member(value, column, type_) for value in arguments.value_set if value is not None]
     if pa.types.is_integer(type_):
-        wanted = [int(value) for value in wanted if float(value).is_integer()]  # others equal no integer
+        # Others equal no integer of 64 bits.
+        wanted = [int(value) for value in wanted if float(value).is_integer() and abs(value) < 2**63]
     held = pl.Series(pa.array(wanted, type_))
     # Null is in no set and not judged: is_in keeps it null.
     return _values(column, type_).is_in(held.implode())

@@ -1,0 +1,28 @@
+"""Every benchmark by name. Adding one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from schemas.errors import NotFoundError
+
+from .harness import Benchmark
+
+_MODULES = {
+    "ingest-arrow": ".ingest_arrow",
+    "ingest-json": ".ingest_json",
+    "ingest-memory": ".ingest_memory",
+}
+
+
+def benchmark_names() -> list[str]:
+    """Name the benchmarks there are."""
+    return sorted(_MODULES)
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Return a benchmark; raise NotFoundError with the names there are."""
+    if name not in _MODULES:
+        raise NotFoundError("benchmark", name, known=_MODULES)
+    found: Benchmark = import_module(_MODULES[name], __package__).BENCHMARK
+    return found
