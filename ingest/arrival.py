@@ -28,8 +28,8 @@ def with_arrival(decoded: Decoded, messages: Sequence[Message]) -> tuple[pa.Tabl
     if times.null_count:
         times = pc.coalesce(times, sent)
         table = table.set_column(table.schema.get_field_index("event_time"), "event_time", times)
-    places = [(message.partition, message.offset) for message in messages]
-    partitions, offsets = np.array(places, dtype=np.int64).reshape(-1, 2).T
+    partitions = np.fromiter((message.partition for message in messages), dtype=np.int64, count=len(messages))
+    offsets = np.fromiter((message.offset for message in messages), dtype=np.int64, count=len(messages))
     topic = messages[0].topic if messages else ""
     lineage = lineage_columns(topic, partitions[decoded.message], offsets[decoded.message], decoded.row)
     for field, column in zip(LINEAGE_FIELDS[:-1], lineage, strict=True):

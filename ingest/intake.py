@@ -7,6 +7,7 @@ and in the lake's `Landing`.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,10 +45,23 @@ class _Buffer:
     since: float | None = None  # when the first message came
 
 
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Hold a buffer on its way to the tables: its rows, and how far each partition moves."""
+
+    accepted: tuple[pa.Table, ...]
+    refused: tuple[pa.Table, ...]
+    duplicates: int
+    judged: dict[str, Move]  # of the quarantine table, by app id
+    landed: dict[str, Move]  # of the steps table, by app id
+    settled: dict[int, int]  # by partition: up to this offset verdicts stood before
+
+
 class Intake:
     """Take the messages of one archive's topic to its two tables, exactly once.
 
-    Not thread-safe: one worker drives it. After CommitConflictError from `flush`, `start` again.
+    One thread drives it, but for `land`, which may run in another while the next buffer fills: then
+    `detach` and `start` wait for it. After CommitConflictError from `land`, `start` again.
     """
 
     def __init__(
@@ -66,6 +80,7 @@ class Intake:
         self._now = now
         self._window = KeyWindow(landing)
         self._buffer = _Buffer()
+        self._in_flight: Flush | None = None
         self._progress: dict[int, _Progress] = {}
 
     @property
@@ -91,6 +106,7 @@ class Intake:
     def start(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Drop the buffer, look up where the tables are, and return the offsets to seek."""
         self._buffer = _Buffer()
+        self._in_flight = None
         self._window.forget()
         self._landing.refresh()
         self._progress = {partition.number: self._look_up(partition) for partition in partitions}
@@ -127,56 +143,69 @@ class Intake:
             self._gate,
             self._window,
             {number: progress.settled for number, progress in self._progress.items()},
-            buffer.accepted,
+            [*(self._in_flight.accepted if self._in_flight else ()), *buffer.accepted],
         )
         buffer.accepted.append(judged.accepted)
         buffer.refused.append(judged.refused)
         buffer.duplicates += judged.duplicates
         buffer.rows += judged.accepted.num_rows + judged.refused.num_rows
         buffer.size += judged.accepted.nbytes + judged.refused.nbytes
-        for message in messages:
-            self._progress[message.partition].buffered = message.offset
+        last = {message.partition: message.offset for message in messages}
+        for number, offset in last.items():
+            self._progress[number].buffered = offset
 
-    def flush(self) -> IngestReport:
-        """Commit the buffer: quarantine first, then steps, each with its positions and even if empty.
+    def detach(self) -> Flush | None:
+        """Take the buffer out, to be landed; None where no position has moved. Only one is out at a time."""
+        moved = {n: p for n, p in self._progress.items() if p.buffered > p.landed}
+        if not moved:
+            return None
+        buffer, self._buffer = self._buffer, _Buffer()
+        self._in_flight = Flush(
+            tuple(buffer.accepted),
+            tuple(buffer.refused),
+            buffer.duplicates,
+            {
+                p.app_id: Move(p.settled.upto, p.buffered)
+                for p in moved.values()
+                if p.buffered > p.settled.upto
+            },
+            {p.app_id: Move(p.landed, p.buffered) for p in moved.values()},
+            {number: progress.settled.upto for number, progress in moved.items()},
+        )
+        return self._in_flight
+
+    def land(self, flush: Flush) -> IngestReport:
+        """Commit to quarantine first, then to steps, each with its positions and even if empty.
 
         The commit to quarantine settles the verdicts. Without it a worker that was thought dead could
         land a row that another one, by a newer suite, has put into quarantine. Raise CommitConflictError
         where another worker was faster; what it settled is found by `start`.
         """
-        moved = [progress for progress in self._progress.values() if progress.buffered > progress.landed]
-        if not moved:
-            return IngestReport()
         spec = self._landing.spec
-        accepted = self._stamped(self._buffer.accepted, steps_schema(spec))
-        refused = self._stamped(self._buffer.refused, quarantine_schema(spec))
-        accepted, refused = refuse_excess(
-            accepted,
-            refused,
-            spec,
-            self._gate.suite_hash,
-            {number: progress.settled.upto for number, progress in self._progress.items()},
+        accepted = self._stamped(flush.accepted, steps_schema(spec))
+        refused = self._stamped(flush.refused, quarantine_schema(spec))
+        accepted, refused = refuse_excess(accepted, refused, spec, self._gate.suite_hash, flush.settled)
+        if flush.judged:
+            self._commit("quarantine", refused, flush.judged)
+        self._commit("steps", accepted, flush.landed)
+        return IngestReport(
+            accepted=accepted.num_rows,
+            quarantined=refused.num_rows,
+            duplicates=flush.duplicates,
+            flagged=int(np.count_nonzero(pc.list_value_length(accepted["flags"]))),
+            reasons=Counter(count_reasons(refused)),
+            commits=1,
         )
-        report = IngestReport(duplicates=self._buffer.duplicates)
-        ahead = [progress for progress in moved if progress.buffered > progress.settled.upto]
-        if ahead:
-            self._commit("quarantine", refused, {p.app_id: Move(p.settled.upto, p.buffered) for p in ahead})
-        self._commit("steps", accepted, {p.app_id: Move(p.landed, p.buffered) for p in moved})
-        report.commits = 1
-        report.accepted = accepted.num_rows
-        report.quarantined = refused.num_rows
-        report.flagged = int(np.count_nonzero(pc.list_value_length(accepted["flags"])))
-        report.reasons.update(count_reasons(refused))
-        for progress in moved:
-            progress.landed = progress.buffered
-            if progress.landed >= progress.settled.upto:
-                progress.settled = Settled(progress.landed, frozenset())
-        self._buffer = _Buffer()
-        return report
 
-    def next_offsets(self) -> dict[Partition, int]:
-        """Return the offset after the last one landed, by partition."""
-        return {Partition(self._topic.name, n): p.landed + 1 for n, p in self._progress.items()}
+    def settle(self, flush: Flush) -> None:
+        """Note that a flush has landed."""
+        self._in_flight = None
+        for progress in self._progress.values():
+            move = flush.landed.get(progress.app_id)
+            if move is not None:
+                progress.landed = move.after
+                if progress.landed >= progress.settled.upto:
+                    progress.settled = Settled(progress.landed, frozenset())
 
     def _stamped(self, tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
         """Join tables of the buffer, and add the time of the commit."""
@@ -193,7 +222,6 @@ class Intake:
         }
         self._landing.commit(table, rows, moves, metadata)
 
-    def close(self) -> None:
-        """Let go of what the window put on disk; the buffer is dropped, its messages come again."""
-        self._buffer = _Buffer()
-        self._window.close()
+    def next_offsets(self) -> dict[Partition, int]:
+        """Return the offset after the last one landed, by partition."""
+        return {Partition(self._topic.name, n): p.landed + 1 for n, p in self._progress.items()}

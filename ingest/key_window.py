@@ -10,11 +10,11 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.protocols import Landing
@@ -40,8 +40,7 @@ class Split:
 class HashRuns:
     """Hold a set of 64-bit hashes as sorted runs, each about twice the next; large ones lie on disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._runs: list[Hashes] = []
 
     def __len__(self) -> int:
@@ -49,9 +48,11 @@ class HashRuns:
 
     def add(self, run: Hashes) -> None:
         """Add hashes that are sorted; they may repeat."""
+        if not len(run):
+            return
         while self._runs and len(self._runs[-1]) < 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")  # merges sorted halves
-        self._runs.append(self._spilled(run) if len(run) >= _SPILL_FROM else run)
+        self._runs.append(_spilled(run) if len(run) >= _SPILL_FROM else run)
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Say of each hash whether it was added; sorted ones are found several times faster."""
@@ -62,11 +63,12 @@ class HashRuns:
             found |= run[places] == hashes
         return found
 
-    def _spilled(self, run: Hashes) -> Hashes:
-        with tempfile.TemporaryFile(dir=self._folder) as file:  # its name is gone, its pages live on
-            run.tofile(file)
-            mapped: Hashes = np.memmap(file, dtype=np.uint64, mode="r")
-            return mapped
+
+def _spilled(run: Hashes) -> Hashes:
+    with tempfile.TemporaryFile(prefix="replaylake-keys-") as file:  # it has no name, and lives while mapped
+        run.tofile(file)
+        mapped: Hashes = np.memmap(file, dtype=np.uint64, mode="r")
+        return mapped
 
 
 class KeyWindow:
@@ -75,7 +77,6 @@ class KeyWindow:
     def __init__(self, landing: Landing, *, max_keys: int = 50_000_000) -> None:
         self._landing = landing
         self._max_keys = max_keys
-        self._folder = tempfile.TemporaryDirectory(prefix="replaylake-keys-")
         self._dates: OrderedDict[str, HashRuns] = OrderedDict()
 
     def split(self, rows: pa.Table, pending: Sequence[pa.Table]) -> Split:
@@ -86,7 +87,9 @@ class KeyWindow:
         """
         hashes = key_hashes(rows)
         suspect = np.zeros(len(hashes), dtype=bool)
-        dates = [(self._runs(date), _in_order(hashes, places)) for date, places in _by_date(rows["date"])]
+        dates = [
+            (self._runs(date, pending), _in_order(hashes, places)) for date, places in _by_date(rows["date"])
+        ]
         for runs, places in dates:
             ordered = hashes[places]
             suspect[places[1:]] = ordered[1:] == ordered[:-1]  # not the first of its hash in the batch
@@ -103,16 +106,13 @@ class KeyWindow:
         """Rebuild from the committed rows when next needed: after a lost commit or a new assignment."""
         self._dates.clear()
 
-    def close(self) -> None:
-        """Remove what was put on disk."""
-        self._dates.clear()
-        self._folder.cleanup()
-
-    def _runs(self, date: str) -> HashRuns:
+    def _runs(self, date: str, pending: Sequence[pa.Table]) -> HashRuns:
         if date not in self._dates:
-            runs = HashRuns(Path(self._folder.name))
+            runs = HashRuns()
             for keys in self._landing.committed_keys(date):
                 runs.add(np.sort(key_hashes(keys)))
+            for rows in pending:  # of a date that was put out of memory before its rows were committed
+                runs.add(np.sort(key_hashes(rows.filter(pc.equal(rows["date"], date)))))
             self._dates[date] = runs
         self._dates.move_to_end(date)
         return self._dates[date]

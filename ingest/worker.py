@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from types import TracebackType
 from typing import Self
 
-from ingest.intake import Intake
+from ingest.intake import Flush, Intake
 from ingest.report import IngestReport
 from schemas.errors import CommitConflictError, UsageError
-from schemas.protocols import Consumer, Partition, Stream
+from schemas.protocols import Consumer, Message, Partition, Stream
 
 _LOG = logging.getLogger("replaylake.ingest")
 
@@ -44,6 +45,14 @@ class PollPolicy:
             raise UsageError(f"The poll policy {self} has a limit that is not positive.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """Hold a buffer that is being landed in the other thread."""
+
+    flush: Flush
+    landing: Future[IngestReport]
+
+
 class Worker:
     """Ingest from a stream into archives, as one member of a group of workers.
 
@@ -70,12 +79,15 @@ class Worker:
         self._total = IngestReport()
         self._consumer: Consumer = stream.consumer(list(self._intakes), group)
         self._generation = -1
+        # Landing is mostly I/O and compression: it goes on beside decoding and judging what comes next.
+        self._lander = ThreadPoolExecutor(1, thread_name_prefix="replaylake-land")
+        self._flights: dict[str, _Flight] = {}
 
     def run_until(self, stop: threading.Event) -> IngestReport:
         """Follow the stream until `stop` is set, then commit what is buffered."""
         while not stop.is_set():
             self._turn()
-        self._flush_all()
+        self._land_all()
         return self._total
 
     def run_to_end(self, stop: threading.Event | None = None) -> IngestReport:
@@ -89,24 +101,27 @@ class Worker:
             self._turn()
             mine = [p for p in self._consumer.assignment if self._intakes[p.topic].taken(p) < targets[p]]
             if not mine:
-                self._flush_all()
+                self._land_all()
                 if all(self._intakes[p.topic].landed(p) >= end for p, end in targets.items()):
                     break
-        self._flush_all()
+        self._land_all()
         return self._total
 
     def _turn(self) -> None:
-        """Poll once, follow a rebalance, and commit what is due."""
+        """Poll once, follow a rebalance, and land what is due."""
         policy = self._poll_policy
         messages = self._consumer.poll(policy.messages, policy.size, policy.wait)
         if self._consumer.generation != self._generation:
             self._follow_rebalance()
         elif messages:
-            for topic, run in groupby(messages, key=lambda message: message.topic):
-                self._intakes[topic].take(list(run))
+            for topic, run in _by_topic(messages):
+                self._intakes[topic].take(run)
         for intake in self._intakes.values():
+            flight = self._flights.get(intake.topic.name)
+            if flight is not None and flight.landing.done():
+                self._arrive(intake)
             if self._is_due(intake):
-                self._flush(intake)
+                self._depart(intake)
 
     def _is_due(self, intake: Intake) -> bool:
         limit = self._flush_policy
@@ -114,7 +129,7 @@ class Worker:
 
     def _follow_rebalance(self) -> None:
         """Land what is buffered if it still may be landed, then start from the tables' positions."""
-        self._flush_all()
+        self._land_all()
         self._generation = self._consumer.generation
         _LOG.info("assigned %s", sorted(self._consumer.assignment), extra={"generation": self._generation})
         for intake in self._intakes.values():
@@ -125,28 +140,41 @@ class Worker:
         for partition, offset in intake.start(mine).items():
             self._consumer.seek(partition, offset)
 
-    def _flush_all(self) -> None:
+    def _land_all(self) -> None:
         for intake in self._intakes.values():
-            self._flush(intake)
+            self._depart(intake)
+        for intake in self._intakes.values():
+            self._arrive(intake)
 
-    def _flush(self, intake: Intake) -> None:
+    def _depart(self, intake: Intake) -> None:
+        """Send the buffer on its way, once the one before has arrived: so two are held at most."""
+        self._arrive(intake)
+        flush = intake.detach()
+        if flush is not None:
+            landing = self._lander.submit(intake.land, flush)
+            self._flights[intake.topic.name] = _Flight(flush, landing)
+
+    def _arrive(self, intake: Intake) -> None:
+        """Wait for the buffer that is on its way; where another worker was faster, start again."""
+        flight = self._flights.pop(intake.topic.name, None)
+        if flight is None:
+            return
         try:
-            report = intake.flush()
+            report = flight.landing.result()
         except CommitConflictError as exc:
             _LOG.info("another worker landed first, reading again: %s", exc.message)
             self._total.conflicts += 1
             self._start(intake)
             return
-        if report.commits:
-            self._total.add(report)
-            self._consumer.commit(intake.next_offsets())
-            self._on_progress(self._total)
+        intake.settle(flight.flush)
+        self._total.add(report)
+        self._consumer.commit(intake.next_offsets())
+        self._on_progress(self._total)
 
     def close(self) -> None:
-        """Leave the group; what is buffered and not flushed comes again to whoever takes over."""
+        """Leave the group; what is buffered and has not landed comes again to whoever takes over."""
+        self._lander.shutdown()
         self._consumer.close()
-        for intake in self._intakes.values():
-            intake.close()
 
     def __enter__(self) -> Self:
         return self
@@ -155,3 +183,11 @@ class Worker:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _by_topic(messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
+    if messages[0].topic == messages[-1].topic and len({message.topic for message in messages}) == 1:
+        yield messages[0].topic, messages
+        return
+    for topic, run in groupby(messages, key=lambda message: message.topic):
+        yield topic, list(run)

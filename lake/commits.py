@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,8 @@ class CommitLog:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # The library's handle locks itself while it holds Python's lock: threads must queue up before it.
+        self._lock = threading.RLock()
         try:
             self._table: DeltaTable = _translated(lambda: DeltaTable(str(folder)))
         except TableNotFoundError as exc:
@@ -64,16 +67,18 @@ class CommitLog:
 
     def refresh(self) -> None:
         """Pin the newest version."""
-        _translated(self._table.update_incremental)
+        with self._lock:
+            _translated(self._table.update_incremental)
 
     def files(self, predicate: str | None = None) -> list[str]:
         """Return the paths of the version's files; a predicate leaves out those without a match."""
-        uris = self._table.file_uris(file_pruning_predicate=predicate)
-        return sorted(uris)
+        with self._lock:
+            return sorted(self._table.file_uris(file_pruning_predicate=predicate))
 
     def position(self, app_id: str) -> int:
         """Return the last offset that landed for the app id, or -1."""
-        version = self._table.transaction_version(app_id)
+        with self._lock:
+            version = self._table.transaction_version(app_id)
         return -1 if version is None else version
 
     def append(self, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]) -> int:
@@ -96,15 +101,16 @@ class CommitLog:
             max_commit_retries=_RETRIES,
         )
         try:
-            _translated(
-                lambda: self._table.create_write_transaction(
-                    [file.action for file in written],
-                    "append",
-                    self._table.schema(),
-                    partition_by,
-                    commit_properties=properties,
+            with self._lock:
+                _translated(
+                    lambda: self._table.create_write_transaction(
+                        [file.action for file in written],
+                        "append",
+                        self._table.schema(),
+                        partition_by,
+                        commit_properties=properties,
+                    )
                 )
-            )
         except CommitConflictError:
             remove_files(written)
             raise

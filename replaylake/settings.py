@@ -86,7 +86,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             ) from exc
         raise SettingsError(
             f"A setting is not possible: {first_problem(exc)}.",
-            hint=f"It comes from {_origins(flags)[name]}: mend it there.",
+            hint=f"Mend it where it comes from: {_origins(flags)[name]}.",
         ) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:
         problem = str(exc).replace("\n", " ")
@@ -108,10 +108,10 @@ def explain_settings(flags: Mapping[str, Any] | None = None) -> list[Setting]:
 
 def _origins(flags: Mapping[str, Any] | None) -> dict[str, str]:
     """Say where each setting that has no default's value comes from."""
-    origins = {name: f"the file {config_file()}" for name in _in_file()}
+    origins = {name: f"file {config_file()}" for name in _in_file()}
     environment = EnvSettingsSource(Settings)()
-    origins |= {name: f"the environment's {_PREFIX}{name.upper()}" for name in environment}
-    origins |= {name: f"the flag --{name.replace('_', '-')}" for name in _given(flags)}
+    origins |= {name: f"environment {_PREFIX}{name.upper()}" for name in environment}
+    origins |= {name: f"flag --{name.replace('_', '-')}" for name in _given(flags)}
     return origins
 
 

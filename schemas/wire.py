@@ -71,8 +71,6 @@ def _named(content: bytes) -> Form:
 
 def sniff(value: bytes) -> Form:
     """Tell the form of a message by its bytes alone; raise WireError where it is none of ours."""
-    if value.startswith(b"{") and b"\n" not in value:
-        return Form.JSON
     if value.startswith(_STREAM_START):
         return Form.ARROW
     text = value.strip()

@@ -43,7 +43,7 @@ class Adam:
             [],
             self.steps,
             foreach=False,
-            fused=self.parameters[0].device.type in ("cpu", "cuda"),  # one kernel where there is one
+            fused=True,  # one kernel on the CPU, CUDA and MPS, and no value is fetched from the device
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,

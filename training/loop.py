@@ -59,8 +59,7 @@ def run(
         name: torch.as_tensor(array).to(device) for name, array in algorithm.columns(prepared, config).items()
     }
     sampler = UniformSampler(columns, config.batch_size, torch.Generator(device).manual_seed(batch_seed))
-    size = sum(parameter.numel() for parameter in state.network.parameters())
-    with threads_for(size * config.batch_size):
+    with threads_for(state.network.size * config.batch_size):
         metrics = _update(algorithm, config, state, sampler, on_progress)
     weights = {name: tensor.detach().cpu() for name, tensor in state.average.state_dict().items()}
     if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):

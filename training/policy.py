@@ -19,6 +19,7 @@ from schemas.spaces import Box, Discrete
 from training.algorithms import AlgorithmConfig, find_algorithm, make_config, make_network
 from training.checkpoints import PolicyRecord, read_checkpoint, serialise, write_checkpoint
 from training.data.prepare import Normaliser
+from training.devices import threads_for
 from training.networks import MLP
 
 
@@ -57,7 +58,8 @@ class Policy:
         scaled = self.normaliser(batch)
         if not np.isfinite(scaled).all():
             raise UsageError("The observations hold numbers that are not finite.")
-        out, _ = self._network(torch.from_numpy(scaled))
+        with threads_for(self._network.size * len(batch)):
+            out, _ = self._network(torch.from_numpy(scaled))
         values: NDArray[np.float64] = out.mean(dim=0).numpy()
         return values
 

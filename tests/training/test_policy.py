@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable
@@ -192,6 +193,12 @@ def replace_weights(path: Path, content: bytes) -> None:
     change(path, weights_sha256=hashlib.sha256(content).hexdigest())
 
 
+def one_tensor() -> bytes:
+    buffer = io.BytesIO()
+    torch.save(torch.zeros(3), buffer)
+    return buffer.getvalue()
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -201,8 +208,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights are cut": (lambda path: cut(path / WEIGHTS), "SHA-256"),
     "weights are empty": (lambda path: (path / WEIGHTS).write_bytes(b""), "SHA-256"),
     "weights are noise": (lambda path: replace_weights(path, b"noise"), "holds no weights"),
-    "weights are a number": (lambda path: replace_weights(path, serialise({})), "do not fit"),
-    "weights are of another net": (
+    "weights are one tensor": (lambda path: replace_weights(path, one_tensor()), "do not fit"),
+    "weights lack the normaliser": (lambda path: replace_weights(path, serialise({})), "do not fit"),
+    "weights lack the network": (
         lambda path: replace_weights(
             path, serialise({"normaliser.mean": torch.zeros(2), "normaliser.scale": torch.ones(2)})
         ),

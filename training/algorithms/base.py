@@ -25,7 +25,7 @@ class AlgorithmConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    updates: Annotated[int, Field(ge=1, le=100_000_000)] = 1500
+    updates: Annotated[int, Field(ge=1, le=100_000_000)] = 2500
     """How many batches are learned from."""
     batch_size: Annotated[int, Field(ge=1, le=1_048_576)] = 256
     """How many rows each batch has."""

@@ -32,7 +32,7 @@ from training.networks import MLP
 class CQLConfig(AlgorithmConfig):
     """Settings of conservative Q-learning."""
 
-    alpha: Annotated[float, Field(ge=0, le=1000)] = 0.1
+    alpha: Annotated[float, Field(ge=0, le=1000)] = 0.3
     """How much the regulariser counts; 0 is double DQN."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.98
     """What a reward one step later is worth."""

@@ -35,6 +35,11 @@ class MLP(nn.Module):
             _draw((members, 1, fan_out), fan_in, generator) for fan_in, fan_out in sizes
         )
 
+    @property
+    def size(self) -> int:
+        """The number of parameters: about as many multiplications as a row of a batch costs."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def forward(self, x: Tensor, state: None = None) -> tuple[Tensor, None]:
         """Return the outputs and the state, which is None in and out: there is nothing to remember."""
         x = x.expand(len(self.weights[0]), *x.shape)  # the same batch for every member

@@ -1,0 +1,5 @@
+"""The command `replaylake`."""
+
+from replaylake.cli.app import main
+
+__all__ = ["main"]
