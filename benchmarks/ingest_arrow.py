@@ -21,12 +21,13 @@ _MESSAGE_ROWS = 1_000
 
 @contextmanager
 def _prepare(folder: Path) -> Iterator[IngestContest]:
-    write_messages(folder, _ROWS, _messages)
+    write_messages(folder, _ROWS, arrow_messages)
     chunks = [_with_date(make_steps(COMMIT_ROWS, first)) for first in range(0, _ROWS, COMMIT_ROWS)]
     yield IngestContest(folder, _ROWS, lambda: chunks)
 
 
-def _messages(steps: Steps) -> list[bytes]:
+def arrow_messages(steps: Steps) -> list[bytes]:
+    """Return messages of 1,000 steps each."""
     return [
         encode_arrow(Steps(steps.table.slice(first, _MESSAGE_ROWS), SPEC))
         for first in range(0, len(steps), _MESSAGE_ROWS)

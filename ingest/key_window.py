@@ -6,6 +6,7 @@ and the content are then compared with the row that came first, so a collision n
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ _KEY = [f"key_{name}" for name in KEY_COLUMNS]
 # What the gate and the worker add, and the time: sent again, a row may carry another one.
 _NOT_SAID = frozenset({field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD)} | {"event_time"})
 _SEEDS = (0x5EED, 0xC0FFEE)
-_SPILL_FROM = 1 << 22  # hashes in one sorted run: 32 MiB
+_SPILL_FROM = 1 << 21  # hashes in one sorted run: 16 MiB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,38 +38,55 @@ class Split:
     conflict: NDArray[np.bool_]
 
 
+class _Run:
+    """Hold sorted hashes, in memory or, where there are many, in a file without a name."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._mapped: mmap.mmap | None = None
+        self.hashes = hashes
+        if len(hashes) >= _SPILL_FROM:
+            with tempfile.TemporaryFile(prefix="replaylake-keys-") as file:  # it lives while it is mapped
+                hashes.tofile(file)
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self.hashes = np.frombuffer(self._mapped, dtype=np.uint64)
+
+    @property
+    def is_spilled(self) -> bool:
+        return self._mapped is not None
+
+    def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
+        places = np.searchsorted(self.hashes, hashes)
+        places[places == len(self.hashes)] = 0
+        found: NDArray[np.bool_] = self.hashes[places] == hashes
+        if self._mapped is not None:  # the pages stay in the system's cache, and leave this process
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+        return found
+
+
 class HashRuns:
-    """Hold a set of 64-bit hashes as sorted runs, each about twice the next; large ones lie on disk."""
+    """Hold a set of 64-bit hashes as sorted runs; memory is bounded, for the large ones lie on disk."""
 
     def __init__(self) -> None:
-        self._runs: list[Hashes] = []
+        self._runs: list[_Run] = []
 
     def __len__(self) -> int:
-        return sum(len(run) for run in self._runs)
+        return sum(len(run.hashes) for run in self._runs)
 
-    def add(self, run: Hashes) -> None:
+    def add(self, hashes: Hashes) -> None:
         """Add hashes that are sorted; they may repeat."""
-        if not len(run):
+        if not len(hashes):
             return
-        while self._runs and len(self._runs[-1]) < 2 * len(run):
-            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")  # merges sorted halves
-        self._runs.append(_spilled(run) if len(run) >= _SPILL_FROM else run)
+        while self._runs and not self._runs[-1].is_spilled and len(self._runs[-1].hashes) < 2 * len(hashes):
+            joined = np.concatenate([self._runs.pop().hashes, hashes])
+            hashes = np.sort(joined, kind="stable")  # merges what is sorted already
+        self._runs.append(_Run(hashes))
 
     def contains(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Say of each hash whether it was added; sorted ones are found several times faster."""
         found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
-            places = np.searchsorted(run, hashes)
-            places[places == len(run)] = 0
-            found |= run[places] == hashes
+            found |= run.contains(hashes)
         return found
-
-
-def _spilled(run: Hashes) -> Hashes:
-    with tempfile.TemporaryFile(prefix="replaylake-keys-") as file:  # it has no name, and lives while mapped
-        run.tofile(file)
-        mapped: Hashes = np.memmap(file, dtype=np.uint64, mode="r")
-        return mapped
 
 
 class KeyWindow:

@@ -182,5 +182,6 @@ def _run(
         if size > max_bytes and not (first and not run):
             cursor.close()
             return run, size - len(value), True
-        run.append(Message(topic, number, position, stamp, message_key, value, decode_headers(headers)))
+        known = decode_headers(headers) if headers else ()
+        run.append(Message(topic, number, position, stamp, message_key, value, known))
     return run, size, False

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from replaylake.cli import (
     algorithms,
     archive,
+    bench,
     config,
     evaluate,
     ingest,
@@ -30,7 +31,7 @@ from replaylake.cli import (
 from replaylake.cli.failures import exit_code_of, quiet_when_nobody_reads
 from replaylake.cli.verbs import add_root
 
-_VERBS = (archive, publish, ingest, query, snapshot, train, evaluate, algorithms, config)
+_VERBS = (archive, publish, ingest, query, snapshot, train, evaluate, algorithms, config, bench)
 
 
 class _Root(TyperGroup):
@@ -56,7 +57,7 @@ class _Root(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         order = [verb.__name__.rpartition(".")[2] for verb in _VERBS]
-        return sorted(super().list_commands(ctx), key=order.index)
+        return sorted(super().list_commands(ctx), key=[*order, *super().list_commands(ctx)].index)
 
     def invoke(self, ctx: Any) -> Any:
         with quiet_when_nobody_reads():

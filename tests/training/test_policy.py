@@ -166,6 +166,23 @@ def test_a_disk_that_fails_leaves_nothing_behind(
     assert os.listdir(tmp_path) == []
 
 
+def test_who_comes_second_leaves_the_first_one_s_policy(
+    policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def first(source: Path, target: Path) -> Path:
+        target.mkdir()
+        (target / RECORD).write_text("the first one's")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", first)
+    with pytest.raises(AlreadyExistsError):
+        policy.save(tmp_path / "policy")
+    assert (tmp_path / "policy" / RECORD).read_text() == "the first one's"
+    assert os.listdir(tmp_path) == ["policy"]
+
+
 def test_a_parent_that_is_a_file_is_a_storage_error(policy: Policy, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(StorageError, match="cannot be written"):

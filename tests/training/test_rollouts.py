@@ -146,6 +146,16 @@ def test_another_action_space_than_the_policy_s_names_both() -> None:
     assert Lottery.closed == 1
 
 
+def test_a_space_that_has_no_columns_is_named_as_gymnasium_names_it() -> None:
+    policy = fit(chain(), CHAIN_OBSERVATION, CHAIN_ACTION, updates=1, hidden=(4,))
+
+    class Endless(Lottery):
+        action_space = gymnasium.spaces.Sequence(gymnasium.spaces.Discrete(2))  # type: ignore[assignment]
+
+    with pytest.raises(UsageError, match=r"that of Endless is Sequence\(Discrete\(2\)"):
+        evaluate(policy, env=Endless)
+
+
 @pytest.mark.parametrize("wrong", [{"episodes": 0}, {"parallel": 0}, {"seed": -1}])
 def test_counts_that_cannot_be_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
