@@ -53,6 +53,9 @@ def dates_of(times: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return the dates of times as text, as partitions are named."""
     days = times.cast(pa.date32())
     chunk = days.combine_chunks() if isinstance(days, pa.ChunkedArray) else days
+    span = pc.min_max(chunk).as_py()
+    if span["min"] is not None and span["min"] == span["max"]:
+        return pa.repeat(span["min"].isoformat(), len(chunk))
     encoded = chunk.dictionary_encode()  # few days, many rows
     return encoded.dictionary.cast(pa.string()).take(encoded.indices)
 

@@ -212,7 +212,7 @@ class Intake:
         place = schema.get_field_index("ingested_at")
         joined = pa.concat_tables(tables) if tables else schema.remove(place).empty_table()
         stamp = pa.repeat(pa.scalar(self._now(), schema.field(place).type), joined.num_rows)
-        return joined.add_column(place, schema.field(place), stamp).cast(schema)
+        return joined.add_column(place, schema.field(place), stamp)
 
     def _commit(self, table: TableName, rows: pa.Table, moves: dict[str, Move]) -> None:
         metadata = {

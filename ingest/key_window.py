@@ -104,19 +104,15 @@ class KeyWindow:
         batch the first is fresh.
         """
         hashes = key_hashes(rows)
-        suspect = np.zeros(len(hashes), dtype=bool)
-        dates = [
-            (self._runs(date, pending), _in_order(hashes, places)) for date, places in _by_date(rows["date"])
-        ]
-        for runs, places in dates:
-            ordered = hashes[places]
-            suspect[places[1:]] = ordered[1:] == ordered[:-1]  # not the first of its hash in the batch
-            suspect[places] |= runs.contains(ordered)
+        dates = [(self._runs(date, pending), places) for date, places in _by_date(rows["date"])]
         split = _all_fresh(len(hashes))
-        if suspect.any():
-            split = self._resolve(rows, hashes, suspect, pending)
         for runs, places in dates:
-            runs.add(hashes[places[split.fresh[places]]])
+            ordered = np.sort(hashes[places])
+            if (ordered[1:] == ordered[:-1]).any() or runs.contains(ordered).any():
+                split = self._resolve(rows, hashes, _suspects(hashes, dates), pending)
+                break
+        for runs, places in dates:
+            runs.add(np.sort(hashes[places][split.fresh[places]]))
         self._evict()
         return split
 
@@ -203,10 +199,15 @@ def _by_date(dates: pa.ChunkedArray) -> list[tuple[str, NDArray[np.int64]]]:
     return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names)]
 
 
-def _in_order(hashes: Hashes, places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places by ascending hash, equal ones in the order of the rows."""
-    ordered: NDArray[np.int64] = places[np.argsort(hashes[places], kind="stable")]
-    return ordered
+def _suspects(hashes: Hashes, dates: Sequence[tuple[HashRuns, NDArray[np.int64]]]) -> NDArray[np.bool_]:
+    """Say of each row whether its hash was met before, in its date's window or in the batch."""
+    suspect = np.zeros(len(hashes), dtype=bool)
+    for runs, places in dates:
+        by_hash = places[np.argsort(hashes[places], kind="stable")]  # equal ones in the order of the rows
+        ordered = hashes[by_hash]
+        suspect[by_hash[1:]] = ordered[1:] == ordered[:-1]
+        suspect[by_hash] |= runs.contains(ordered)
+    return suspect
 
 
 def _all_fresh(count: int) -> Split:

@@ -21,6 +21,7 @@ from replaylake.cli import (
     archive,
     bench,
     config,
+    demo,
     evaluate,
     ingest,
     publish,
@@ -31,7 +32,7 @@ from replaylake.cli import (
 from replaylake.cli.failures import exit_code_of, quiet_when_nobody_reads
 from replaylake.cli.verbs import add_root
 
-_VERBS = (archive, publish, ingest, query, snapshot, train, evaluate, algorithms, config, bench)
+_VERBS = (demo, archive, publish, ingest, query, snapshot, train, evaluate, algorithms, config, bench)
 
 
 class _Root(TyperGroup):

@@ -9,6 +9,7 @@ import typer
 
 from replaylake.cli.progress import Report, progress
 from replaylake.cli.run import Run
+from replaylake.cli.signals import interrupt_waits
 from replaylake.cli.sources import Source, check_sources
 from replaylake.cli.verbs import add_verb
 
@@ -45,6 +46,7 @@ def publish(
     """
     from replaylake import publish_lines
 
+    interrupt_waits()
     archive = run.lake.archive(name)
     sources = check_sources(files, form)
     sizes = [source.size for source in sources]

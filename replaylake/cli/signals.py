@@ -11,6 +11,11 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def interrupt_waits() -> None:
+    """Let Ctrl-C end a wait for input again, which Polars, once imported, lets begin anew."""
+    signal.siginterrupt(signal.SIGINT, True)
+
+
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
     """Give an event that SIGINT and SIGTERM set; a second one does what it does elsewhere: end at once."""

@@ -95,12 +95,27 @@ def test_progress_is_shown_on_a_terminal(folder: Path) -> None:
     words: list[str | Path] = [COMMAND, "publish", "cartpole", "steps.ndjson", "--json"]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=terminal, check=True)
     os.close(terminal)
-    shown = b""
-    try:
-        while part := os.read(control, 65536):
-            shown += part
-    except OSError:  # how Linux says that a terminal is at its end
-        pass
+    assert b"Publishing" in _until(control, b"Publishing")
     os.close(control)
-    assert b"Publishing" in shown
     assert json.loads(done.stdout)["records"] == 3000
+
+
+def test_ctrl_c_ends_a_wait_for_input_without_a_word(folder: Path) -> None:
+    ok("archive", "create", "cartpole", "--env", "CartPole-v1")
+    control, terminal = pty.openpty()
+    words: list[str | Path] = [COMMAND, "publish", "cartpole", "-"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=terminal) as process:
+        os.close(terminal)
+        _until(control, b"Publishing")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stdout is not None and process.stdout.read() == b""
+    os.close(control)
+
+
+def _until(control: int, wanted: bytes) -> bytes:
+    """Read what a terminal shows until it shows that."""
+    shown = b""
+    while wanted not in shown:
+        shown += os.read(control, 65536)
+    return shown

@@ -34,7 +34,7 @@ class CQLConfig(AlgorithmConfig):
 
     alpha: Annotated[float, Field(ge=0, le=1000)] = 0.3
     """How much the regulariser counts; 0 is double DQN."""
-    gamma: Annotated[float, Field(ge=0, le=1)] = 0.98
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
     """What a reward one step later is worth."""
     n_step: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many rewards are summed before the target network is asked."""

@@ -35,7 +35,7 @@ def _more_than_certain(record: _Record) -> bytes:
 
 
 def _in_the_future(record: _Record) -> bytes:
-    return _line(record | {"event_time": "2200" + record["event_time"][4:]})
+    return _line(record | {"event_time": "2200-01-01" + record["event_time"][10:]})
 
 
 def _cut(record: _Record) -> bytes:
@@ -108,9 +108,7 @@ def find_damage(lake: Lake, broken: Sequence[Broken]) -> list[Damage]:
     return [_look_up(kind, [one for one in broken if one.kind == kind], held) for kind in KINDS]
 
 
-def _look_up(
-    kind: str, broken: Iterable[Broken], held: dict[object, tuple[list[str], str]]
-) -> Damage:
+def _look_up(kind: str, broken: Iterable[Broken], held: dict[object, tuple[list[str], str]]) -> Damage:
     reasons: Counter[str] = Counter()
     example, count = "", 0
     for one in broken:
