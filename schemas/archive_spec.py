@@ -9,15 +9,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from schemas.errors import SpecError
 from schemas.spaces import Scalar, Space, Text
 from schemas.validation_text import first_problem
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+NAME_PATTERN = r"[a-z][a-z0-9_]{0,62}"
 # Schemas that the SQL engine owns: an archive of that name could not be queried.
-_TAKEN_BY_SQL = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
+_TAKEN_BY_SQL = frozenset({"main", "memory", "temp", "system", "information_schema", "pg_catalog"})
 _PARTITIONABLE = ("source", "agent_id", "policy_version")
 
 
@@ -38,7 +46,7 @@ class ArchiveSpec(BaseModel):
     exclusive_ends: bool = False  # terminated and truncated never both
     partition_by: tuple[str, ...] = ()  # beyond `date`
     allowed_clock_skew: timedelta = timedelta(days=1)  # how far event_time may lie after the message's own
-    earliest_event_time: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    earliest_event_time: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
     max_partitions_per_commit: Annotated[int, Field(ge=1)] = 1000
     retention_days: Annotated[int, Field(ge=1)] | None = None
 
@@ -53,7 +61,7 @@ class ArchiveSpec(BaseModel):
         from schemas.step import RESERVED_COLUMNS  # step describes columns by this spec
 
         for name in self.extras:
-            if not re.match(r"^[a-z_][a-z0-9_]*$", name):
+            if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
                 raise ValueError(f"the extra column {name!r} is not lower-case letters, digits and _")
             if name in RESERVED_COLUMNS:
                 raise ValueError(f"the extra column {name!r} has the name of a column of the step")
@@ -112,7 +120,7 @@ class ArchiveSpec(BaseModel):
 
 def check_name(name: str) -> None:
     """Raise SpecError unless the name can be a folder, a topic and an SQL schema."""
-    if not re.match(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise SpecError(
             f"The archive name {name!r} is not possible.",
             hint="Use lower-case letters, digits and _, starting with a letter, 63 at most.",

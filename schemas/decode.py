@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +18,14 @@ from numpy.typing import NDArray
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
-from schemas.decode_json import JsonDecoder
+from schemas.decode_json import JsonDecoder, parse_plainly
 from schemas.errors import StepsError, WireError
 from schemas.protocols import Message
 from schemas.step import wire_schema
 from schemas.wire import Form, decode_arrow, form_of
+
+_VALUE = itemgetter(Message._fields.index("value"))
+_HEADERS = itemgetter(Message._fields.index("headers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class _Piece:
 
 def decode(messages: Sequence[Message], spec: ArchiveSpec, topic_id: str) -> Decoded:
     """Decode messages of an archive's topic. Nothing is raised for what they hold: see `faults`."""
+    plain = _decode_plainly(messages, spec)
+    if plain is not None:
+        return plain
     pieces: list[_Piece] = []
     faults: list[Fault] = []
     for form, indices in _runs(messages, faults):
@@ -72,18 +79,22 @@ def decode(messages: Sequence[Message], spec: ArchiveSpec, topic_id: str) -> Dec
     )
 
 
+def _decode_plainly(messages: Sequence[Message], spec: ArchiveSpec) -> Decoded | None:
+    """Decode many messages of one plain JSON object each, as most outside producers send, without a look
+    at the single one; None where that is not what they are.
+    """
+    if not messages or not messages[0].value.startswith(b"{") or any(map(_HEADERS, messages)):
+        return None
+    table = parse_plainly(list(map(_VALUE, messages)), spec)
+    if table is None:
+        return None
+    every = np.arange(len(messages))
+    return Decoded(table, every, np.zeros(len(messages), dtype=np.int64), ())
+
+
 def _runs(messages: Sequence[Message], faults: list[Fault]) -> Iterable[tuple[Form, list[int]]]:
     """Iterate over the runs of messages of one form; what has none is a fault."""
-    forms = [
-        # By far the most messages of outside producers are like this: told without a call.
-        Form.JSON
-        if not message.headers and message.value[:1] == b"{" and b"\n" not in message.value
-        else _form_or_fault(index, message, faults)
-        for index, message in enumerate(messages)
-    ]
-    if forms.count(Form.JSON) == len(forms):
-        yield Form.JSON, list(range(len(forms)))
-        return
+    forms = [_form_or_fault(index, message, faults) for index, message in enumerate(messages)]
     for form, run in groupby(range(len(forms)), key=forms.__getitem__):
         if form is not None:
             yield form, list(run)

@@ -54,9 +54,7 @@ class JsonDecoder:
         return pa.concat_tables(self._tables).take(order), kept[order], self._refused
 
     def _decode_plainly(self, lines: Sequence[bytes], chosen: NDArray[np.int64]) -> bool:
-        if len(chosen) < _EXACT_BELOW:
-            return False
-        table = _parse([lines[place] for place in chosen], self._spec)
+        table = parse_plainly([lines[place] for place in chosen], self._spec)
         if table is None:
             return False
         self._tables.append(table)
@@ -138,8 +136,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _parse(lines: Sequence[bytes], spec: ArchiveSpec) -> pa.Table | None:
-    """Return the table, or None unless Arrow reads every line plainly as version 2."""
+def parse_plainly(lines: Sequence[bytes], spec: ArchiveSpec) -> pa.Table | None:
+    """Return the table, or None unless Arrow reads every line plainly as an object of version 2."""
+    if len(lines) < _EXACT_BELOW:
+        return None
     buffer = b"\n".join(lines)
     # So that a line is a row: none holds two objects or a part of one where every break is of this form.
     if not len(lines) - 1 == buffer.count(b"}\n{") == buffer.count(b"\n"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from schemas import spaces
 from schemas.archive_spec import ArchiveSpec
@@ -37,8 +38,9 @@ def spec_from_environment(name: str, environment: str | Any) -> ArchiveSpec:
 def _from_object(name: str, env: Any) -> ArchiveSpec:
     if hasattr(env, "possible_agents"):
         return _from_pettingzoo(name, env)
-    observation = getattr(env, "single_observation_space", None) or getattr(env, "observation_space", None)
-    action = getattr(env, "single_action_space", None) or getattr(env, "action_space", None)
+    # The name with `single_` is a vectorised environment's. A space may be falsy: an empty Dict is.
+    observation = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
+    action = getattr(env, "single_action_space", getattr(env, "action_space", None))
     if observation is None or action is None:
         raise SpecError(
             f"A {type(env).__name__} has no observation_space and action_space.",
@@ -77,7 +79,14 @@ def _from_pettingzoo(name: str, env: Any) -> ArchiveSpec:
 
 
 def space_from_gymnasium(space: Any) -> spaces.Space:
-    """Return our space for one of Gymnasium's; raise SpecError for a kind that has no columns."""
+    """Return our space for one of Gymnasium's; raise SpecError for one that has no columns."""
+    try:
+        return _space_of(space)
+    except ValidationError as exc:
+        raise spaces.impossible_space(exc) from exc
+
+
+def _space_of(space: Any) -> spaces.Space:
     kind = type(space).__name__
     match kind:
         case "Box":
@@ -98,9 +107,9 @@ def space_from_gymnasium(space: Any) -> spaces.Space:
         case "Text":
             return spaces.Text(max_length=space.max_length, min_length=space.min_length)
         case "Dict":
-            return spaces.Dict(spaces={key: space_from_gymnasium(part) for key, part in space.items()})
+            return spaces.Dict(spaces={key: _space_of(part) for key, part in space.items()})
         case "Tuple":
-            return spaces.Tuple(spaces=tuple(space_from_gymnasium(part) for part in space.spaces))
+            return spaces.Tuple(spaces=tuple(_space_of(part) for part in space.spaces))
     raise SpecError(
         f"The space {kind} has no columns of its own.",
         hint="Wrap it into Box, Discrete, MultiDiscrete, MultiBinary, Text, Dict or Tuple.",

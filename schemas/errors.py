@@ -111,8 +111,9 @@ class VersionError(WireError):
     def __init__(self, found: object, known: Iterable[int]) -> None:
         self.found = found
         self.known = tuple(known)
+        shown = repr(found)
         super().__init__(
-            f"The record has version {found!r}; this reader knows {', '.join(map(str, self.known))}.",
+            f"The record has version {shown[:80]}; this reader knows {', '.join(map(str, self.known))}.",
             reason="unsupported_version",
             hint="Upgrade replaylake, or publish in a version that it knows.",
         )

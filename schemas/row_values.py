@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import WireError
+from schemas.shown import shown, unknown_field
 from schemas.space_values import (
     WrongTypeError,
     from_plain,
@@ -41,8 +42,8 @@ def row_from_mapping(record: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, 
     for name, value in record.items():
         if name not in row and name not in (PROPENSITY_ALIAS, "version") and value is not None:
             raise WireError(
-                f"The field {name!r} is not one of the step or of the spec's extras.",
-                reason=f"unknown_field({name[:60]})",
+                f"The field {shown(name)} is not one of the step or of the spec's extras.",
+                reason=unknown_field(str(name)),
                 hint="Rename it, map it, or declare it under `extras` in the archive's spec.",
             )
     return row
@@ -51,10 +52,11 @@ def row_from_mapping(record: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, 
 def row_to_json(row: Mapping[str, Any], spec: ArchiveSpec) -> dict[str, Any]:
     """Return a row of Arrow values as JSON takes them; nulls are left out."""
     record: dict[str, Any] = {}
+    spaces = spec.spaces
     for name, value in row.items():
         if value is None:
             continue
-        space = spec.spaces.get(name)
+        space = spaces.get(name)
         record[name] = plain_to_json(value) if space is None else space_to_json(space, value)
     return record
 
@@ -71,10 +73,10 @@ def _value(column: Column, spaces: Mapping[str, Space], value: Any) -> Any:
 
 
 def _wrong_type(name: str, value: object, exc: WrongTypeError) -> WireError:
-    shown = repr(value)
     return WireError(
-        f"{name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, and {exc}.",
+        f"{name} is {shown(value)}, and {exc}.",
         reason=f"wrong_type({name})",
+        hint="Publish the type that the archive's spec says.",
     )
 
 

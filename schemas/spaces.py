@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -45,7 +46,8 @@ _SCALARS: dict[str, pa.DataType] = {
     "string": pa.string(),
     "timestamp": pa.timestamp("us", "UTC"),
 }
-_FIELD_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_INT64 = range(-(2**63), 2**63)
 
 
 class _Space(BaseModel):
@@ -94,11 +96,13 @@ class Box(_Space):
             bound = getattr(self, name)
             if isinstance(bound, tuple) and len(bound) != self.size:
                 raise ValueError(f"{name} has {len(bound)} values, and shape {self.shape} has {self.size}")
-        lows = self.low if isinstance(self.low, tuple) else (self.low,) * self.size
-        highs = self.high if isinstance(self.high, tuple) else (self.high,) * self.size
-        for low, high in zip(lows, highs, strict=True):
+        for low, high in _pairs(self.low, self.high):
             if not low <= high:  # also where one is NaN
                 raise ValueError(f"low {low} is not at or below high {high}")
+            if self.dtype == "bool" and (low > 1 or high < 0):
+                raise ValueError(f"no bool lies between {low} and {high}")
+            if "int" in self.dtype and not _holds_integer(self.dtype, low, high):
+                raise ValueError(f"no {self.dtype} lies between {low} and {high}")
         return self
 
 
@@ -114,6 +118,11 @@ class Discrete(_Space):
         """A 64-bit integer."""
         return pa.int64()
 
+    @model_validator(mode="after")
+    def _fits_64_bits(self) -> Discrete:
+        _check_count(self.n, self.start)
+        return self
+
 
 class MultiDiscrete(_Space):
     """Several whole numbers, each with its own count; a slate of items is one of these."""
@@ -121,7 +130,7 @@ class MultiDiscrete(_Space):
     type: Literal["multi_discrete"] = "multi_discrete"
     nvec: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     start: tuple[int, ...] = ()  # empty: all from 0
-    shape: tuple[int, ...] = ()  # empty: one dimension
+    shape: tuple[Annotated[int, Field(ge=1)], ...] = ()  # empty: one dimension
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -134,6 +143,8 @@ class MultiDiscrete(_Space):
             raise ValueError(f"start has {len(self.start)} values, and nvec has {len(self.nvec)}")
         if self.shape and math.prod(self.shape) != len(self.nvec):
             raise ValueError(f"shape {self.shape} does not hold the {len(self.nvec)} values of nvec")
+        for count, start in zip(self.nvec, self.start or (0,) * len(self.nvec), strict=True):
+            _check_count(count, start)
         return self
 
 
@@ -160,6 +171,12 @@ class Text(_Space):
     def arrow_type(self) -> pa.DataType:
         """A string."""
         return pa.string()
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Text:
+        if self.min_length > self.max_length:
+            raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
+        return self
 
 
 class Scalar(_Space):
@@ -194,7 +211,7 @@ class Dict(_Space):
     @classmethod
     def _names_are_plain(cls, spaces: dict[str, Space]) -> dict[str, Space]:
         for name in spaces:
-            if not re.match(_FIELD_NAME, name):
+            if not re.fullmatch(_FIELD_NAME, name):
                 raise ValueError(f"the field name {name!r} is not letters, digits and _ after a letter or _")
         if len({name.lower() for name in spaces}) != len(spaces):
             raise ValueError("two field names differ in case only, which SQL cannot tell apart")
@@ -231,4 +248,34 @@ def space_from_json(mapping: Mapping[str, Any]) -> Space:
     try:
         return _SPACE.validate_python(mapping)
     except ValidationError as exc:
-        raise SpecError(f"The space is not possible: {first_problem(exc)}.") from exc
+        raise impossible_space(exc) from exc
+
+
+def impossible_space(exc: ValidationError) -> SpecError:
+    """Return the error for a space that cannot be, with the value and the kinds that can."""
+    return SpecError(
+        f"The space is not possible: {first_problem(exc)}.",
+        hint="A space is a box, discrete, multi_discrete, multi_binary, text, scalar, dict or tuple.",
+    )
+
+
+def _pairs(low: float | tuple[float, ...], high: float | tuple[float, ...]) -> Iterable[tuple[float, float]]:
+    """Pair the bounds up, one that holds for all elements only as often as is needed."""
+    lows = low if isinstance(low, tuple) else repeat(low)
+    highs = high if isinstance(high, tuple) else repeat(high)
+    if isinstance(low, tuple) or isinstance(high, tuple):
+        return zip(lows, highs, strict=False)
+    return [(low, high)]
+
+
+def _holds_integer(dtype: str, low: float, high: float) -> bool:
+    bits = int(dtype.lstrip("uint"))
+    least, greatest = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    first = least if low <= least else math.ceil(min(low, 2.0**64))
+    last = greatest if high >= greatest else math.floor(max(high, -(2.0**64)))
+    return first <= last
+
+
+def _check_count(count: int, start: int) -> None:
+    if start not in _INT64 or start + count - 1 not in _INT64:
+        raise ValueError(f"{count} whole numbers from {start} on do not fit 64 bits")

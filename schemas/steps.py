@@ -15,7 +15,9 @@ from schemas.conform import conform
 from schemas.errors import StepsError, WireError
 from schemas.membership import shape_mask
 from schemas.row_values import row_from_mapping
+from schemas.shown import shown
 from schemas.step import WIRE_COLUMNS, wire_schema
+from schemas.upgrades import of_today
 
 
 @final
@@ -40,9 +42,9 @@ class Steps:
         values = []
         for index, row in enumerate(rows):
             try:
-                values.append(row_from_mapping(row, spec))
+                values.append(row_from_mapping(of_today(row), spec))
             except WireError as exc:
-                raise StepsError(f"Row {index}: {exc.message}", hint=exc.hint) from exc
+                raise StepsError(f"Row {index}: {exc.message}", reason=exc.reason, hint=exc.hint) from exc
         return cls(pa.Table.from_pylist(values, schema=wire_schema(spec)), spec)
 
     @property
@@ -91,7 +93,7 @@ def _check(table: pa.Table, spec: ArchiveSpec) -> None:
         if not fits.all():
             row = _first_false(fits)
             raise StepsError(
-                f"Row {row}: {name} {_cut(table[name][row].as_py())} has not the shape of {_cut(space)}.",
+                f"Row {row}: {name} {shown(table[name][row].as_py())} has not the shape of {shown(space)}.",
                 column=name,
                 hint="See the archive's spec for its shape.",
             )
@@ -99,8 +101,3 @@ def _check(table: pa.Table, spec: ArchiveSpec) -> None:
 
 def _first_false(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
     return int(np.argmin(mask))
-
-
-def _cut(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import VersionError, WireError
+from schemas.shown import shown
 from schemas.step import WIRE_VERSION
 
 _RENAMED = {
@@ -33,9 +34,21 @@ def upgrade(record: Mapping[str, Any], position: str) -> Mapping[str, Any]:
     version = record.get("version")
     if version is None:
         version = 1 if "state" in record and "observation" not in record else WIRE_VERSION
-    if isinstance(version, bool) or version not in (1, WIRE_VERSION):
+    if not _is_version(version, 1):
+        return of_today(record)
+    return _from_1(record, position)
+
+
+def of_today(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the record; raise VersionError where it says that it is of another version than today's."""
+    version = record.get("version")
+    if version is not None and not _is_version(version, WIRE_VERSION):
         raise VersionError(version, (1, WIRE_VERSION))
-    return _from_1(record, position) if version == 1 else record
+    return record
+
+
+def _is_version(found: object, known: int) -> bool:
+    return not isinstance(found, bool) and found == known
 
 
 def _from_1(record: Mapping[str, Any], position: str) -> dict[str, Any]:
@@ -47,7 +60,7 @@ def _from_1(record: Mapping[str, Any], position: str) -> dict[str, Any]:
     upgraded = {new: record[old] for old, new in _RENAMED.items() if record.get(old) is not None}
     done = record.get("done")
     if not isinstance(done, bool):
-        raise WireError(f"done is {done!r}, and true or false is expected.", reason="wrong_type(done)")
+        raise WireError(f"done is {shown(done)}, and true or false is expected.", reason="wrong_type(done)")
     time_limit = done and _was_time_limit(record)
     upgraded["terminated"] = done and not time_limit
     upgraded["truncated"] = time_limit

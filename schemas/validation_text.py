@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-_SHOWN = 80  # characters of a value; a longer one is cut
+from schemas.shown import shown
 
 
 def first_problem(exc: ValidationError) -> str:
@@ -12,7 +12,6 @@ def first_problem(exc: ValidationError) -> str:
     problem = exc.errors(include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"]) or "it"
     said = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    shown = repr(problem["input"])
     if problem["type"] == "missing":
         return f"{place} is missing"
-    return f"{place}: {said} (given: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'})"
+    return f"{place}: {said} (given: {shown(problem['input'])})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
@@ -22,7 +22,7 @@ _NAMES = {
     "bc": "behaviour cloning, of the same snapshot",
     "behaviour": "behaviour policy, played anew",
 }
-_INDENT = (0, 0, 0, 3)
+_INDENT = 3
 
 
 def shown(part: Part) -> Iterator[RenderableType]:
@@ -69,21 +69,21 @@ def _landed(part: Landed) -> Iterator[RenderableType]:
             Text(", ".join(damage.reasons)),
             Text(damage.example, style="dim"),
         )
-    yield Padding(found, (1, 0, 0, 3))
+    yield _below(found)
 
 
 def _answer(answer: Answer) -> Iterator[RenderableType]:
-    yield Padding(Text(answer.query.title, style="bold"), (1, 0, 0, 3))
-    yield Padding(Text(answer.query.sql, style="cyan"), _INDENT)
+    yield _below(Text(answer.query.title, style="bold"))
+    yield Padding.indent(Text(answer.query.sql, style="cyan"), _INDENT)
     rows = table()
     for index, name in enumerate(answer.columns):
         number = bool(answer.rows) and not isinstance(answer.rows[0][index], str)
         rows.add_column(Text(name), justify="right" if number else "left", overflow="fold")
-    for row in answer.rows:
-        rows.add_row(*(Text(_cell(value)) for value in row))
-    yield Padding(rows, (1, 0, 0, 3))
+    for row in zip(*(_cells(column) for column in zip(*answer.rows, strict=True)), strict=True):
+        rows.add_row(*map(Text, row))
+    yield _below(rows)
     if answer.query.note:
-        yield Padding(Text(answer.query.note, style="dim"), _INDENT)
+        yield Padding.indent(Text(answer.query.note, style="dim"), _INDENT)
 
 
 def _scores(part: Scores) -> Iterator[RenderableType]:
@@ -99,15 +99,15 @@ def _scores(part: Scores) -> Iterator[RenderableType]:
             f"{evaluation.max:.0f}",
             "" if name == "cql" else f"{part.cql.mean - evaluation.mean:+.1f}",
         )
-    yield Padding(found, (1, 0, 0, 3))
+    yield _below(found)
 
 
 def _end(part: Figures) -> Iterator[RenderableType]:
     yield _title(6, f"Done in {part.seconds:.1f} s; what to try next")
     places = {"report": part.places.report, "lake": part.places.lake, "policy": part.places.policy}
-    yield Padding(pairs(places), _INDENT)
+    yield Padding.indent(pairs(places), _INDENT)
     for what, command in part.next_commands:
-        yield Padding(Text(what, style="dim"), (1, 0, 0, 3))
+        yield _below(Text(what, style="dim"))
         yield Text(f"   {command}", overflow="ignore", no_wrap=True)
 
 
@@ -116,8 +116,18 @@ def _title(number: int, text: str) -> RenderableType:
 
 
 def _said(text: str) -> RenderableType:
-    return Padding(Text(text), _INDENT)
+    return Padding.indent(Text(text), _INDENT)
 
 
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _cells(column: Sequence[Any]) -> list[str]:
+    """Write a column's values, with as many decimals each as the one that needs most."""
+    texts = [f"{value:,}" if isinstance(value, int | float) else str(value) for value in column]
+    if not any(isinstance(value, float) for value in column):
+        return texts
+    decimals = max(len(text.partition(".")[2]) for text in texts)
+    return [f"{value:,.{decimals}f}" for value in column]
+
+
+def _below(renderable: RenderableType) -> RenderableType:
+    """Set it off by a line above, and in."""
+    return Padding(renderable, (1, 0, 0, _INDENT), expand=False)

@@ -12,7 +12,7 @@ from typing import Final
 from replaylake.report.svg import FONT_SIZE, Drawing, Scale, nice_ticks, number_text, text_width
 
 _GAP: Final = 8  # between a mark and its text
-_TOP: Final = 26  # room for the name of the axis above the plot
+_TOP: Final = 32  # room for the name of the axis above the plot
 _BOTTOM: Final = 40  # room for labels and the name of the axis below it
 _RADIUS: Final = 4.5
 _ROW: Final = 30  # of a bar with its distance to the next

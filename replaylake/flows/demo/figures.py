@@ -33,7 +33,7 @@ class Load:
     steps: int = 50_000
     updates: int | None = None  # the algorithms' own
     episodes: int = 20
-    goal: Goal = Goal()  # noqa: RUF009 - frozen
+    goal: Goal = Goal()
 
 
 @dataclass(frozen=True)

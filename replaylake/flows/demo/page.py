@@ -70,18 +70,23 @@ def angles_plot(answer: Answer) -> Drawing:
     """Draw how the pushes to both sides share the steps, by the angle of the pole."""
     bars = [
         Bar(
-            f"{row['from_degrees']:+d}°",
+            _bin(row["from_degrees"], "…"),
             row["percent_right"],
-            f"{row['from_degrees']}° to {row['from_degrees'] + 3}°: {row['percent_right']}% right "
+            f"{_bin(row['from_degrees'], ' to ')} degrees: {row['percent_right']}% right "
             f"of {row['steps']:,} steps",
         )
         for row in answer.records()
     ]
     names = ("pushed left", "pushed right")
-    return share_chart(ShareChart("Action balance by angle", bars, names, "angle of the pole, from"))
+    return share_chart(ShareChart("Action balance by angle", bars, names, "angle of the pole in degrees"))
 
 
 def reasons_plot(answer: Answer) -> Drawing:
     """Draw how many rows are in quarantine for each reason."""
     bars = [Bar(row["reason"], row["rows"], row["for example"]) for row in answer.records()]
     return bar_chart(BarChart("Rows in quarantine by reason", bars, tone="bad", width=960))
+
+
+def _bin(start: int, between: str) -> str:
+    """Name a bin of three degrees by its ends, with the sign that is as wide as a digit."""
+    return f"{start}{between}{start + 3}".replace("-", "\N{MINUS SIGN}")

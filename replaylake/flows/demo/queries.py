@@ -46,7 +46,7 @@ from (
 )
 group by date
 order by date""",
-    "The rewards of quarantined rows are missing from it: about one in a hundred.",
+    "The rewards of rows in quarantine are missing, one in a hundred.",
 )
 ACTIONS_BY_ANGLE: Final = Query(
     "Action balance by angle of the pole",
