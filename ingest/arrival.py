@@ -16,6 +16,8 @@ from schemas.decode import Decoded
 from schemas.protocols import Message, Partition
 from schemas.step import LINEAGE_FIELDS, TIMESTAMP
 
+_SPAN_OF_DAYS = pa.struct([("min", pa.date32()), ("max", pa.date32())])
+
 
 def with_arrival(decoded: Decoded, messages: Sequence[Message]) -> tuple[pa.Table, pa.Array]:
     """Return the decoded rows with event time, lineage and date, and the time of each row's message.
@@ -56,11 +58,11 @@ def lineage_columns(
 
 def dates_of(times: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return the dates of times as text, as partitions are named."""
+    span = pc.min_max(times).cast(_SPAN_OF_DAYS).as_py()
+    if span["min"] is not None and span["min"] == span["max"]:  # as is usual in a stream
+        return pa.repeat(span["min"].isoformat(), len(times))
     days = times.cast(pa.date32())
     chunk = days.combine_chunks() if isinstance(days, pa.ChunkedArray) else days
-    span = pc.min_max(chunk).as_py()
-    if span["min"] is not None and span["min"] == span["max"]:
-        return pa.repeat(span["min"].isoformat(), len(chunk))
     encoded = chunk.dictionary_encode()  # few days, many rows
     return encoded.dictionary.cast(pa.string()).take(encoded.indices)
 

@@ -105,14 +105,14 @@ class KeyWindow:
         """
         hashes = key_hashes(rows)
         dates = [(self._runs(date, pending), places) for date, places in _by_date(rows["date"])]
-        split = _all_fresh(len(hashes))
-        for runs, places in dates:
-            ordered = np.sort(hashes[places])
-            if (ordered[1:] == ordered[:-1]).any() or runs.contains(ordered).any():
-                split = self._resolve(rows, hashes, _suspects(hashes, dates), pending)
-                break
-        for runs, places in dates:
-            runs.add(np.sort(hashes[places][split.fresh[places]]))
+        ordered = [np.sort(hashes[places]) for _, places in dates]
+        if not any(_met(runs, run) for (runs, _), run in zip(dates, ordered, strict=True)):
+            split = _all_fresh(len(hashes))
+        else:
+            split = self._resolve(rows, hashes, _suspects(hashes, dates), pending)
+            ordered = [np.sort(hashes[places[split.fresh[places]]]) for _, places in dates]
+        for (runs, _), run in zip(dates, ordered, strict=True):
+            runs.add(run)
         self._evict()
         return split
 
@@ -191,12 +191,17 @@ def _fingerprints(rows: pa.Table) -> pl.DataFrame:
 
 
 def _by_date(dates: pa.ChunkedArray) -> list[tuple[str, NDArray[np.int64]]]:
+    if len(dates) and pc.all(pc.equal(dates, dates[0])).as_py():  # as is usual in a stream
+        return [(dates[0].as_py(), np.arange(len(dates)))]
     encoded = dates.combine_chunks().dictionary_encode()
     codes = np.asarray(encoded.indices)
     names = encoded.dictionary.to_pylist()
-    if len(names) == 1:
-        return [(names[0], np.arange(len(codes)))]
     return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names)]
+
+
+def _met(runs: HashRuns, ordered: Hashes) -> bool:
+    """Say whether any hash was met before, in the window or among themselves."""
+    return bool((ordered[1:] == ordered[:-1]).any() or runs.contains(ordered).any())
 
 
 def _suspects(hashes: Hashes, dates: Sequence[tuple[HashRuns, NDArray[np.int64]]]) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from lake.commits import CommitLog
 from lake.files import read_json, storage_errors, write_json
 from lake.snapshots import Snapshot, create_snapshot
 from schemas.archive_spec import ArchiveSpec
-from schemas.errors import AlreadyExistsError, NotFoundError
+from schemas.errors import AlreadyExistsError, NotFoundError, StorageError
 from schemas.protocols import TableName
 from schemas.step import quarantine_schema, steps_schema
 from schemas.steps import Steps
@@ -68,6 +68,11 @@ class Archive:
             spec = ArchiveSpec.from_json(read_json(folder / _SPEC_FILE))
         except FileNotFoundError as exc:
             raise NotFoundError("archive", name) from exc
+        if spec.name != name:
+            raise StorageError(
+                f"The folder {folder} holds the archive {spec.name!r}.",
+                hint=f"Name the folder {spec.name} again: an archive's name is not changed by its folder's.",
+            )
         return cls(folder, spec, lake_id)
 
     @staticmethod
@@ -114,8 +119,11 @@ class Archive:
     def append(self, steps: Steps) -> int:
         """Land steps that need no gate, such as a converted dataset; return the new version.
 
-        They carry no stream position: appending them twice lands them twice.
+        They carry no stream position: appending them twice lands them twice. Raise StepsError for steps
+        of another spec that do not follow this archive's.
         """
+        if steps.spec != self._spec:
+            steps = Steps(steps.table, self._spec)
         return self.table("steps").append(_as_landed(steps), {}, {"replaylake.origin": "append"})
 
     def snapshot(self, where: str | None = None) -> Snapshot:
@@ -133,7 +141,7 @@ def _as_landed(steps: Steps) -> pa.Table:
     times = pc.coalesce(rows["event_time"], pa.scalar(now, pa.timestamp("us", "UTC")))
     made = {
         "event_time": times,
-        "ingested_at": pa.array([now] * rows.num_rows, schema.field("ingested_at").type),
+        "ingested_at": pa.repeat(pa.scalar(now, schema.field("ingested_at").type), rows.num_rows),
         "date": pc.strftime(times, format="%Y-%m-%d"),
     }
     columns = []

@@ -10,7 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import StorageError
+from schemas.errors import StorageError, UsageError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UsageError for a folder whose path the Delta library would read as another one's."""
+    for path in (folder.absolute(), folder.resolve()):
+        if "%" in str(path) or "\\" in str(path) or not str(path).isprintable():
+            raise UsageError(
+                f"A lake cannot be in {str(path)!r}: % and \\ and control characters are not possible there.",
+                hint="Give a folder without them.",
+            )
 
 
 @contextmanager
@@ -41,12 +51,26 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         sync_folder(path.parent)
 
 
+def write_json_once(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON durably unless the file is there already: of several writers, the first one's stays."""
+    with storage_errors(f"write {path}"):
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        write_json(partial, content)
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return
+        finally:
+            partial.unlink()
+        sync_folder(path.parent)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read JSON; raise StorageError where the file does not read, FileNotFoundError where it is not there."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise FileNotFoundError(str(path)) from exc
     except (OSError, ValueError) as exc:
         raise StorageError(f"The file {path} does not read: {exc}.", hint="Restore it from a copy.") from exc
     if not isinstance(content, dict):

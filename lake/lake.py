@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.archive import Archive
-from lake.files import read_json, storage_errors, write_json
+from lake.files import check_folder, read_json, storage_errors, write_json_once
 from lake.snapshots import Snapshot, find_snapshot, list_snapshots
 from lake.sql import QueryResult, run_query
 from schemas.archive_spec import ArchiveSpec, check_name
@@ -83,9 +83,9 @@ class Lake:
     def archive(self, name: str) -> Archive:
         """Open an archive; raise NotFoundError with the names that are there."""
         check_name(name)
-        lake_id = self.id
-        if name not in self.names():
-            raise NotFoundError("archive", name, known=self.names())
+        lake_id, names = self.id, self.names()
+        if name not in names:
+            raise NotFoundError("archive", name, known=names)
         return Archive.open(self._folder, name, lake_id)
 
     def archives(self) -> list[Archive]:
@@ -97,7 +97,8 @@ class Lake:
         """Name the archives that are there; none where the lake is not there yet."""
         if not self._folder.is_dir():
             return []
-        return sorted(entry.name for entry in self._folder.iterdir() if _holds_archive(entry))
+        with storage_errors(f"list the lake {self._folder}"):
+            return sorted(entry.name for entry in self._folder.iterdir() if _holds_archive(entry))
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> QueryResult:
         """Run one SELECT over the views NAME.steps, NAME.transitions and NAME.quarantine.
@@ -116,10 +117,11 @@ class Lake:
         return list_snapshots(self.archives())
 
     def _prepare(self) -> str:
+        check_folder(self._folder)
         with storage_errors(f"create the lake {self._folder}"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            if not (self._folder / _LAKE_FILE).exists():
-                write_json(self._folder / _LAKE_FILE, {"format": _FORMAT, "id": uuid.uuid4().hex})
+        if not (self._folder / _LAKE_FILE).exists():
+            write_json_once(self._folder / _LAKE_FILE, {"format": _FORMAT, "id": uuid.uuid4().hex})
         return self.id
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ class ArchiveLanding:
             "steps": archive.table("steps"),
             "quarantine": archive.table("quarantine"),
         }
-        self._partition_by = self._tables["steps"].partition_by
+        self._partition_by = {name: table.partition_by for name, table in self._tables.items()}
 
     @property
     def spec(self) -> ArchiveSpec:
@@ -54,21 +54,22 @@ class ArchiveLanding:
         ]
         found: set[tuple[int, int]] = set()
         for path in self._tables["quarantine"].files(predicate):
-            rows = read_file(path, ["stream_offset", "stream_row"], self._partition_by, filters)
+            rows = read_file(path, ["stream_offset", "stream_row"], self._partition_by["quarantine"], filters)
             found.update(zip(rows["stream_offset"].to_pylist(), rows["stream_row"].to_pylist(), strict=True))
         return frozenset(found)
 
     def committed_keys(self, date: str) -> Iterator[pa.Table]:
         """Iterate over the key columns of the accepted rows of one event date."""
         for path in self._files_of(date):
-            yield read_file(path, KEY_COLUMNS, self._partition_by)
+            yield read_file(path, KEY_COLUMNS, self._partition_by["steps"])
 
     def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
         """Iterate over accepted rows of one event date, at least those of the given episodes."""
-        named = [episode for episode in episodes if episode is not None]
-        filters = None if None in episodes else [("episode_id", "in", named)]
+        if not episodes:
+            return
+        filters = None if None in episodes else [("episode_id", "in", list(episodes))]
         for path in self._files_of(date):
-            rows = read_file(path, wire_schema(self.spec).names, self._partition_by, filters)
+            rows = read_file(path, wire_schema(self.spec).names, self._partition_by["steps"], filters)
             if rows.num_rows:
                 yield rows
 

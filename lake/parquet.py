@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
@@ -65,9 +64,23 @@ def read_file(
     filters: Sequence[tuple[str, str, object]] | None = None,
 ) -> pa.Table:
     """Read columns of one file of a table, partition columns too, which are in its path alone."""
-    named = dataset.partitioning(pa.schema([(name, pa.string()) for name in partition_by]), flavor="hive")
+    held = [name for name in columns if name not in partition_by]
     with storage_errors(f"read {path}"):
-        return pq.read_table(path, columns=list(columns), filters=filters, partitioning=named)
+        rows = pq.read_table(path, columns=held, filters=filters, partitioning=None)
+    for name, value in partition_values(path, partition_by).items():
+        if name in columns:
+            rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
+    return rows.select(list(columns))
+
+
+def partition_values(path: str, partition_by: Sequence[str]) -> dict[str, str | None]:
+    """Read the partition's values off a file's path, whatever the folders above the table are called."""
+    parts = Path(path).parts[-len(partition_by) - 1 : -1]
+    values = [part.partition("=")[2] for part in parts]
+    return {
+        name: None if value == _NULL_PARTITION else unquote(value)
+        for name, value in zip(partition_by, values, strict=True)
+    }
 
 
 def _partitions(
@@ -95,7 +108,7 @@ def _row_of(table: pa.Table, index: int) -> dict[str, str | None]:
 
 
 def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) -> WrittenFile:
-    parts = [f"{name}={_NULL_PARTITION if v is None else quote(v, safe='')}" for name, v in values.items()]
+    parts = [f"{name}={_in_path(value)}" for name, value in values.items()]
     relative = "/".join([*parts, f"part-{uuid.uuid4().hex}.parquet"])
     path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +137,13 @@ def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) 
     return WrittenFile(path, action)
 
 
+def _in_path(value: str | None) -> str:
+    if value is None:
+        return _NULL_PARTITION
+    # A value that reads like the name for null is told from it by an escape.
+    return quote(value, safe="").replace(_NULL_PARTITION, "%5F" + _NULL_PARTITION[1:])
+
+
 def _dictionary_columns(schema: pa.Schema) -> list[str]:
     """Name the columns that repeat their values; trying a dictionary on the others costs time only."""
     repeating = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
@@ -134,6 +154,7 @@ def _statistics(metadata: Any) -> dict[str, Any]:
     lowest: dict[str, Any] = {}
     highest: dict[str, Any] = {}
     nulls: dict[str, int] = {}
+    unknown: set[str] = set()
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for index in range(row_group.num_columns):
@@ -142,14 +163,17 @@ def _statistics(metadata: Any) -> dict[str, Any]:
             if name not in _STATISTICS or column.statistics is None:
                 continue
             found = column.statistics
-            nulls[name] = nulls.get(name, 0) + (found.null_count or 0)
+            if found.has_null_count:
+                nulls[name] = nulls.get(name, 0) + found.null_count
             if found.has_min_max:
                 lowest[name] = min(lowest.get(name, found.min), found.min)
                 highest[name] = max(highest.get(name, found.max), found.max)
+            elif found.num_values:  # texts too long to be kept: nothing is known of their bounds
+                unknown.add(name)
     return {
         "numRecords": metadata.num_rows,
-        "minValues": {name: _as_json(value) for name, value in lowest.items()},
-        "maxValues": {name: _as_json(value) for name, value in highest.items()},
+        "minValues": {name: _as_json(value) for name, value in lowest.items() if name not in unknown},
+        "maxValues": {name: _as_json(value) for name, value in highest.items() if name not in unknown},
         "nullCount": nulls,
     }
 

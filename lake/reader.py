@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake.snapshots import Snapshot
-from schemas.errors import DataError, UsageError
+from schemas.errors import DataError, StorageError, UsageError
 from schemas.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from schemas.step import ROW_ORDER
 from schemas.transitions import Transitions
@@ -66,7 +67,13 @@ def _ordered(snapshot: Snapshot) -> pa.Table:
     order = ", ".join(f"{name} nulls first" for name in ROW_ORDER)
     query = f"select {columns} from snapshot.steps where {snapshot.condition} order by {order}"
     with snapshot.connect() as connection:
-        return connection.sql(query).to_arrow_table().combine_chunks()
+        try:
+            return connection.sql(query).to_arrow_table().combine_chunks()
+        except duckdb.IOException as exc:
+            raise StorageError(
+                f"A file of the snapshot {snapshot.id} does not read: {str(exc).partition(chr(10))[0]}.",
+                hint="Restore the archive's folder, or make a new snapshot.",
+            ) from exc
 
 
 def _follows(steps: pa.Table) -> NDArray[np.bool_]:
@@ -102,13 +109,25 @@ def column_array(column: pa.ChunkedArray | pa.Array, space: Space) -> NDArray[An
         case Discrete():
             return np.asarray(array)
         case Box(dtype="uint8", shape=shape):
-            joined = b"".join(array.to_pylist())
-            return np.frombuffer(joined, dtype=np.uint8).reshape(len(array), *shape)
+            return _bytes_of(array).reshape(len(array), *shape)
         case Box(dtype=dtype, shape=shape):
             return np.asarray(pc.list_flatten(array)).astype(dtype, copy=False).reshape(len(array), *shape)
-        case MultiBinary() | MultiDiscrete():
-            return np.asarray(pc.list_flatten(array)).reshape(len(array), -1)
+        case MultiBinary(shape=shape):
+            return np.asarray(pc.list_flatten(array)).reshape(len(array), *shape)
+        case MultiDiscrete(shape=shape, nvec=nvec):
+            return np.asarray(pc.list_flatten(array)).reshape(len(array), *(shape or (len(nvec),)))
     raise UsageError(
         f"A learner cannot read a {space.type} space as one array.",
         hint="Train from an archive whose spaces are Box, Discrete, MultiDiscrete or MultiBinary.",
     )
+
+
+def _bytes_of(array: pa.Array) -> NDArray[np.uint8]:
+    """Return the bytes of all values, one after another, without a copy."""
+    if not len(array):
+        return np.empty(0, np.uint8)
+    _, offsets, data = array.buffers()
+    wide = pa.types.is_large_binary(array.type)
+    bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)[array.offset :]
+    held: NDArray[np.uint8] = np.frombuffer(data, np.uint8)[bounds[0] : bounds[len(array)]]
+    return held

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from lake.commits import CommitLog
+from lake.parquet import partition_values
 from schemas.errors import QueryError
 
 if TYPE_CHECKING:
@@ -20,20 +21,25 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _VIEWS = ("steps", "transitions", "quarantine")
+# The names with a blank are ours alone: no extra column can have one.
 _TRANSITIONS = """
-    select * exclude (following_step, following_observation)
-        replace (coalesce(next_observation, following_observation) as next_observation)
+    select * exclude ("following observation")
+        replace (coalesce(next_observation, "following observation") as next_observation)
     from (
         select *,
-            lead(step) over turns as following_step,
-            if(following_step = step + 1, lead(observation) over turns, null) as following_observation
+            if(episode_id is not null and lead(step) over turns = step + 1,
+                lead(observation) over turns, null) as "following observation"
         from {name}.steps
-        window turns as (partition by source, agent_id, episode_id order by step)
+        window turns as (
+            partition by source, agent_id, episode_id order by step nulls first, event_id nulls first
+        )
     )
     where reward is not null
         and (terminated or next_observation is not null
-            or (not truncated and following_observation is not null))
+            or (not truncated and "following observation" is not null))
 """
+_READING = "hive_types_autocast = false, union_by_name = true"
+_GLOB = re.compile(r"[*?[]")
 
 
 class QueryResult:
@@ -58,11 +64,21 @@ class QueryResult:
 
     def df(self) -> pd.DataFrame:
         """Return the rows as a pandas frame."""
+        if self._has_zones():
+            frame: pd.DataFrame = self.arrow().to_pandas()
+            return frame
         return _run(self._relation.df)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the rows as tuples."""
+        if self._has_zones():
+            table = self.arrow()
+            return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         return _run(self._relation.fetchall)
+
+    def _has_zones(self) -> bool:
+        """Say whether there are times, which the engine itself gives to Python by way of pytz only."""
+        return any("WITH TIME ZONE" in str(kind) for kind in self._relation.types)
 
     def __repr__(self) -> str:
         return str(self._relation)
@@ -90,6 +106,25 @@ class TableFiles:
     def __init__(self, log: CommitLog, files: Sequence[str] | None = None) -> None:
         self.files = log.files() if files is None else list(files)
         self.schema = log.schema
+        self.partition_by = log.partition_by
+        self._folder = log.folder
+
+    @property
+    def source(self) -> str:
+        """The SQL that reads the files."""
+        names = {name.lower() for name in self.schema.names}
+        if not any("=" in part and part.partition("=")[0].lower() in names for part in self._folder.parts):
+            return f"read_parquet({_globs(self.files)}, hive_partitioning = true, {_READING})"
+        # A folder above the table reads like a partition of it: then we say which file is of which one.
+        groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
+        for path in self.files:
+            groups.setdefault(tuple(partition_values(path, self.partition_by).items()), []).append(path)
+        selects = []
+        for values, files in groups.items():
+            given = ", ".join(f"{_text(value)}::varchar as {quoted(name)}" for name, value in values)
+            reading = f"read_parquet({_globs(files)}, hive_partitioning = false, {_READING})"
+            selects.append(f"select *, {given} from {reading}")
+        return f"({' union all by name '.join(selects)})"
 
 
 def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyConnection:
@@ -98,11 +133,12 @@ def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyCo
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
     connection.execute("set TimeZone = 'UTC'")
-    allowed = [path for views in tables.values() for files in views.values() for path in files.files]
-    connection.execute(f"set allowed_paths = {_literal(allowed)}")
+    paths = [path for views in tables.values() for files in views.values() for path in files.files]
+    patterns = [_escaped(path) for path in paths if _GLOB.search(path)]
+    connection.execute(f"set allowed_paths = {_list([*paths, *patterns])}")
     connection.execute("set enable_external_access = false")
     for name, views in tables.items():
-        connection.execute(f'create schema "{name}"')
+        connection.execute(f"create schema {quoted(name)}")
         for view, files in views.items():
             _create_view(connection, name, view, files)
     connection.execute("set lock_configuration = true")
@@ -117,19 +153,15 @@ def _views(archive: Archive) -> dict[str, TableFiles]:
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, table: TableFiles) -> None:
-    if table.files:
-        source = (
-            f"read_parquet({_literal(table.files)}, hive_partitioning = true, "
-            "hive_types_autocast = false, union_by_name = true)"
-        )
-    else:
+    source = table.source if table.files else quoted(f"empty_{name}_{view}")
+    if not table.files:
         connection.register(f"empty_{name}_{view}", table.schema.empty_table())
-        source = f'"empty_{name}_{view}"'
-    columns = ", ".join(f'"{column}"' for column in table.schema.names)
+    columns = ", ".join(map(quoted, table.schema.names))
     shown = f"{columns}, exp(action_log_prob) as action_probability"
-    connection.execute(f'create view "{name}"."{view}" as select {shown} from {source}')
+    connection.execute(f"create view {quoted(name)}.{quoted(view)} as select {shown} from {source}")
     if view == "steps":
-        connection.execute(f'create view "{name}".transitions as {_TRANSITIONS.format(name=quoted(name))}')
+        query = _TRANSITIONS.format(name=quoted(name))
+        connection.execute(f"create view {quoted(name)}.transitions as {query}")
 
 
 def quoted(name: str) -> str:
@@ -137,8 +169,21 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(paths: Sequence[str]) -> str:
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+def _text(value: str | None) -> str:
+    return "null" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _globs(paths: Sequence[str]) -> str:
+    return _list([_escaped(path) for path in paths])
+
+
+def _escaped(path: str) -> str:
+    """Return the pattern that matches the path alone."""
+    return _GLOB.sub(lambda sign: f"[{sign[0]}]", path)
 
 
 def _check_is_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:

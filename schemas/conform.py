@@ -2,7 +2,8 @@
 
 Nothing is ever changed to fit: a fraction does not become an integer, a string does not become a
 number, an unknown column is not dropped. What is allowed is what loses no meaning: wider integers,
-other encodings of lists and strings, and floats in the spec's own precision.
+whole floats as integers, other encodings of lists, strings and times, and floats in the spec's own
+precision. Of a time, what is beyond microseconds is cut.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import StepsError
+from schemas.shown import shown, unknown_field
 from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS, wire_schema
 from schemas.times import TimeError, event_times
 
@@ -30,9 +32,9 @@ def conform(table: pa.Table, spec: ArchiveSpec) -> pa.Table:
     for name in columns:
         if name not in schema.names:
             raise StepsError(
-                f"The column {name!r} is not one of the step or of the spec's extras.",
+                f"The column {shown(name)} is not one of the step or of the spec's extras.",
                 column=name,
-                reason=f"unknown_field({name[:60]})",
+                reason=unknown_field(name),
                 hint="Rename it, or declare it under `extras` in the archive's spec.",
             )
     defaults = {column.name: column.default for column in WIRE_COLUMNS}
@@ -50,9 +52,13 @@ def conform(table: pa.Table, spec: ArchiveSpec) -> pa.Table:
 
 
 def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    if len(set(table.column_names)) != table.num_columns:
+    try:
+        names = table.column_names
+    except UnicodeDecodeError as exc:
+        raise StepsError("The name of a column is not UTF-8.", hint="Rename it.") from exc
+    if len(set(names)) != table.num_columns:
         raise StepsError("Two columns have one name.", hint="Rename one of them.")
-    return dict(zip(table.column_names, table.columns, strict=True))
+    return dict(zip(names, table.columns, strict=True))
 
 
 def _with_log_prob(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
@@ -74,16 +80,14 @@ def _with_log_prob(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.Chunk
 
 
 def _fit_column(name: str, column: pa.ChunkedArray | pa.Array, target: pa.DataType) -> pa.Array:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # more than a single array can hold: 2 GiB of strings or bytes
-        raise StepsError(f"The column {name!r} is too large for one batch.", hint="Use smaller batches.")
     try:
-        if name == "event_time":
-            return event_times(array)
+        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if isinstance(array, pa.ChunkedArray):  # more than a single array can hold: 2 GiB of strings or bytes
+            raise StepsError(f"The column {name!r} is too large for one batch.", hint="Use smaller batches.")
         return _fit(array, target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TimeError, _Misfit) as exc:
+    except (pa.ArrowException, TimeError, _Misfit) as exc:
         raise StepsError(
-            f"The column {name!r} is {array.type} and does not fit {target}: {_short(exc)}",
+            f"The column {name!r} is {column.type} and does not fit {target}: {_short(exc)}",
             column=name,
             hint="Publish the type that the archive's spec says.",
         ) from exc
@@ -99,7 +103,7 @@ def _short(exc: Exception) -> str:
 
 def _fit(array: pa.Array, target: pa.DataType) -> pa.Array:
     source = array.type
-    if source.equals(target):
+    if source.equals(target) and not _has_times(target):
         return array
     if pa.types.is_null(source):
         return pa.nulls(len(array), target)
@@ -107,6 +111,8 @@ def _fit(array: pa.Array, target: pa.DataType) -> pa.Array:
         return _fit(array.dictionary_decode(), target)
     if isinstance(array, pa.ExtensionArray):
         return _fit(array.storage, target)
+    if pa.types.is_timestamp(target):
+        return event_times(array)
     if pa.types.is_list(target) and _is_listlike(source):
         return _fit_list(array, target)
     if pa.types.is_struct(target) and pa.types.is_struct(source):
@@ -129,13 +135,20 @@ def _fit_list(array: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _fit_struct(array: pa.Array, target: pa.DataType) -> pa.Array:
-    given = {field.name for field in array.type}
-    wanted = {field.name for field in target}
+    given = sorted(field.name for field in array.type)
+    wanted = sorted(field.name for field in target)
     if given != wanted:
-        raise _Misfit(f"its fields are {sorted(given)}, not {sorted(wanted)}")
+        raise _Misfit(f"its fields are {given}, not {wanted}")
     children = [_fit(array.field(field.name), field.type) for field in target]
     mask = array.is_null() if array.null_count else None
     return pa.StructArray.from_arrays(children, fields=list(target), mask=mask)
+
+
+def _has_times(kind: pa.DataType) -> bool:
+    """Say whether values of the type have to be looked at even where it is the right one already."""
+    if pa.types.is_struct(kind):
+        return any(_has_times(field.type) for field in kind)
+    return bool(pa.types.is_timestamp(kind))
 
 
 def _is_listlike(source: pa.DataType) -> bool:
@@ -152,5 +165,7 @@ def _kind(source: pa.DataType) -> str:
     if pa.types.is_string(source) or pa.types.is_large_string(source) or pa.types.is_string_view(source):
         return "string"
     if pa.types.is_binary(source) or pa.types.is_large_binary(source) or pa.types.is_binary_view(source):
+        return "bytes"
+    if pa.types.is_fixed_size_binary(source):
         return "bytes"
     return str(source)

@@ -33,7 +33,7 @@ class Fault:
     """Say why a message, or a line of one, did not decode."""
 
     message: int  # index in the batch of messages
-    row: int  # line in the message; 0 for a whole message
+    row: int  # line in the message that is not blank; 0 for a whole message
     raw: bytes
     reason: str
     detail: str
@@ -46,7 +46,7 @@ class Decoded:
     table: pa.Table  # with the wire columns
     message: NDArray[np.int64]  # (N,) index in the batch of messages
     row: NDArray[np.int64]  # (N,) row within the message
-    faults: tuple[Fault, ...]
+    faults: tuple[Fault, ...]  # in the order of the messages, too
 
 
 @dataclass(slots=True)
@@ -70,12 +70,12 @@ def decode(messages: Sequence[Message], spec: ArchiveSpec, topic_id: str) -> Dec
             pieces.extend(_decode_json_run(form, indices, messages, spec, topic_id, faults))
     if not pieces:
         empty = np.empty(0, dtype=np.int64)
-        return Decoded(wire_schema(spec).empty_table(), empty, empty, tuple(faults))
+        return Decoded(wire_schema(spec).empty_table(), empty, empty, _in_order(faults))
     return Decoded(
         pa.concat_tables([piece.table for piece in pieces]),
         np.concatenate([piece.message for piece in pieces]),
         np.concatenate([piece.row for piece in pieces]),
-        tuple(faults),
+        _in_order(faults),
     )
 
 
@@ -90,6 +90,10 @@ def _decode_plainly(messages: Sequence[Message], spec: ArchiveSpec) -> Decoded |
         return None
     every = np.arange(len(messages))
     return Decoded(table, every, np.zeros(len(messages), dtype=np.int64), ())
+
+
+def _in_order(faults: list[Fault]) -> tuple[Fault, ...]:
+    return tuple(sorted(faults, key=lambda fault: (fault.message, fault.row)))
 
 
 def _runs(messages: Sequence[Message], faults: list[Fault]) -> Iterable[tuple[Form, list[int]]]:
@@ -176,7 +180,8 @@ def _decode_json_run(
 
 
 def _lines(value: bytes) -> list[bytes]:
-    return [line for line in value.split(b"\n") if line and not line.isspace()]
+    lines = [line for line in value.split(b"\n") if line and not line.isspace()]
+    return lines or [value]  # a message without a line is at fault, never nothing
 
 
 def _count_within(lengths: Sequence[int]) -> NDArray[np.int64]:

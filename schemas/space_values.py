@@ -27,7 +27,7 @@ class WrongTypeError(ValueError):
 def from_plain(kind: pa.DataType, value: Any) -> Any:
     """Return the value as a column of this type takes it; raise WrongTypeError where it cannot."""
     if pa.types.is_list(kind):
-        return [_boolean(element) for element in _elements(value)]
+        return [_boolean_or_none(element) for element in _elements(value)]
     return _scalar(kind, value)
 
 
@@ -36,15 +36,20 @@ def json_text(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     try:
-        return json.dumps(value, separators=(",", ":"), default=_numpy_as_json)
+        return json.dumps(_json_value(value), separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as exc:
         raise WrongTypeError("JSON cannot hold it") from exc
 
 
-def _numpy_as_json(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """Return free fields as JSON takes them: arrays as lists, non-finite numbers and bytes as strings."""
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is not JSON")
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _json_value(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(element) for element in value]
+    return plain_to_json(value)
 
 
 def _scalar(kind: pa.DataType, value: Any) -> Any:
@@ -78,10 +83,12 @@ def from_space(space: Space, value: Any) -> Any:
         case Box(dtype="uint8"):
             return _bytes(value)
         case Box(dtype="bool"):
-            return [_boolean(element) for element in _elements(value)]
+            return [_boolean_or_none(element) for element in _elements(value)]
         case Box(dtype=dtype) if dtype.startswith("float"):
             return [_number_or_none(element) for element in _elements(value)]
-        case Box() | MultiDiscrete() | MultiBinary():
+        case MultiBinary():  # an environment gives these as booleans, too
+            return [_sized(pa.int8(), _boolean_as_number(element)) for element in _elements(value)]
+        case Box() | MultiDiscrete():
             kind = space.arrow_type.value_type
             return [_sized(kind, element) for element in _elements(value)]
         case Dict() | Tuple():
@@ -123,6 +130,8 @@ def _elements(value: Any) -> list[Any]:
 def _bytes(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        return value.tobytes()
     if isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)
@@ -137,7 +146,7 @@ def _bytes(value: Any) -> bytes:
 def _sized(kind: pa.DataType, value: Any) -> int | None:
     if value is None:
         return None
-    number = int(value) if isinstance(value, bool | np.bool_) and kind == pa.int8() else _integer(value)
+    number = _integer(value)
     limit = 1 << (kind.bit_width - 1)
     if not -limit <= number < limit:
         raise WrongTypeError(f"a number of {kind.bit_width} bits is expected")
@@ -145,9 +154,9 @@ def _sized(kind: pa.DataType, value: Any) -> int | None:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise WrongTypeError("a whole number is expected")
-    if not math.isfinite(value) or value != int(value):
+    if isinstance(value, float | np.floating) and not (math.isfinite(value) and value == int(value)):
         raise WrongTypeError("a whole number is expected")
     if int(value) not in _INT64:
         raise WrongTypeError("a number of 64 bits is expected")
@@ -162,7 +171,7 @@ def number(value: Any) -> float:
     """Return a number, also one that JSON writes as a string: NaN, Infinity, -Infinity."""
     if isinstance(value, str) and value in _NON_FINITE:
         return _NON_FINITE[value]
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise WrongTypeError("a number is expected")
     try:
         return float(value)
@@ -174,6 +183,14 @@ def _boolean(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise WrongTypeError("true or false is expected")
     return bool(value)
+
+
+def _boolean_or_none(value: Any) -> bool | None:
+    return None if value is None else _boolean(value)
+
+
+def _boolean_as_number(value: Any) -> Any:
+    return int(value) if isinstance(value, bool | np.bool_) else value
 
 
 def _text(value: str) -> str:

@@ -7,15 +7,18 @@ refused, since nobody knows which one was meant.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.step import TIMESTAMP
 
 # Larger numbers are milliseconds, smaller ones seconds: 1e11 s is the year 5138, 1e11 ms is 1973.
 _MILLISECONDS_FROM = 1e11
+_MICROS = {"s": Fraction(1_000_000), "ms": Fraction(1_000), "us": Fraction(1), "ns": Fraction(1, 1_000)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What Python and SQL can show: the years 1 to 9999, in microseconds.
 _EARLIEST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -29,19 +32,32 @@ class TimeError(ValueError):
 def event_times(array: pa.Array) -> pa.Array:
     """Read a column of times; raise TimeError or ArrowInvalid unless every value is one."""
     source = array.type
-    if source.equals(TIMESTAMP):
-        return array
     if pa.types.is_null(source):
         return pa.nulls(len(array), TIMESTAMP)
     if pa.types.is_timestamp(source):
         if source.tz is None:
             raise TimeError("the times have no zone")
-        return array.cast(TIMESTAMP, safe=False)  # beyond microseconds is cut
-    if pa.types.is_string(source) or pa.types.is_large_string(source):
-        return array.cast(pa.string()).cast(TIMESTAMP)
+        return _from_ticks(array)
+    if pa.types.is_string(source) or pa.types.is_large_string(source) or pa.types.is_string_view(source):
+        return _from_ticks(array.cast(pa.string()).cast(TIMESTAMP))
     if pa.types.is_integer(source) or pa.types.is_floating(source):
         return _from_epoch(array)
     raise TimeError("ISO 8601, epoch seconds or milliseconds are expected")
+
+
+def _from_ticks(array: pa.Array) -> pa.Array:
+    """Bring times of any unit to microseconds; what is finer is cut."""
+    unit = array.type.unit
+    ticks = array.view(pa.int64())
+    bounds = pc.min_max(ticks)
+    if bounds["min"].is_valid:
+        for tick in (bounds["min"].as_py(), bounds["max"].as_py()):
+            if not _EARLIEST <= tick * _MICROS[unit] <= _LATEST:
+                raise TimeError("a time is outside the years 1 to 9999")
+    if unit == "ns":  # to the earlier microsecond, also before 1970
+        whole = np.floor_divide(ticks.fill_null(0).to_numpy(), 1_000)
+        return pa.array(whole, pa.int64(), mask=np.asarray(array.is_null())).cast(TIMESTAMP)
+    return array if array.type.equals(TIMESTAMP) else array.cast(TIMESTAMP)
 
 
 def _from_epoch(array: pa.Array) -> pa.Array:

@@ -83,8 +83,17 @@ def sniff(value: bytes) -> Form:
             hint="Publish one JSON object, NDJSON, or an Arrow IPC stream.",
         )
     first, line_end, _ = text.partition(b"\n")
-    # An object that is printed over several lines is not complete after its first one.
-    return Form.NDJSON if line_end and _is_json(first) else Form.JSON
+    if not line_end:
+        return Form.JSON
+    # An object that is printed over several lines is not complete after its first one. Lines that are
+    # broken are told by how they start, so that one of them does not condemn the others.
+    if _is_json(first) or (_all_start_objects(text) and not _is_json(text)):
+        return Form.NDJSON
+    return Form.JSON
+
+
+def _all_start_objects(text: bytes) -> bool:
+    return all(line.lstrip().startswith(b"{") for line in text.split(b"\n") if line.strip())
 
 
 def _is_json(line: bytes) -> bool:
@@ -110,7 +119,11 @@ def decode_arrow(value: bytes) -> pa.Table:
     try:
         if not value.startswith(_STREAM_START) or not value.endswith(_STREAM_END):
             raise WireError("The Arrow message is cut off: its end is missing.", hint="Send it whole again.")
-        table = pa.ipc.open_stream(pa.py_buffer(value)).read_all()
+        # Read without its end mark: a body that was cut right after such bytes is then too short, too.
+        source = pa.BufferReader(memoryview(value)[: -len(_STREAM_END)])
+        table = pa.ipc.open_stream(source).read_all()
+        if source.tell() != source.size():
+            raise WireError("The Arrow message goes on after its end.", hint="Send one stream a message.")
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as exc:
         problem = str(exc).split("\n", 1)[0].rstrip(".")

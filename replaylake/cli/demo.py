@@ -52,21 +52,15 @@ def demo(
                 f"The demo makes a {name} of its own (given: --{name} {run.flags[name]}).",
                 hint=f"Leave --{name} out, and name the demo's folder with --folder.",
             )
-    with progress("Getting ready"):  # Torch and the lake's libraries take their time
-        from replaylake.flows.demo import run_demo
+    with progress("Getting ready"):  # the lake's libraries take their time
+        from replaylake.flows.demo import FULL, run_demo
 
-        import_training()
-    figures = run_demo(folder, seed=seed, audience=_Screen(run), program=_program())
+    figures = run_demo(folder, seed=seed, load=FULL, audience=_Screen(run), program=_program())
     if run.as_json:
         run.answer(figures.to_dict())
     if figures.faults:
         _say_faults(figures)
         raise typer.Exit(1)
-
-
-def import_training() -> None:
-    """Import what learning needs, so that no stage of the demo is charged with it."""
-    import training  # noqa: F401
 
 
 class _Screen:
@@ -85,10 +79,13 @@ class _Screen:
         """Print a part of the story."""
         if self._run.as_json:
             return
+        from rich.text import Text
+
         from replaylake.cli.demo_story import shown
 
         for renderable in shown(part):
-            console().print(renderable)
+            # A line is never broken: what is to be pasted has to stay one command.
+            console().print(renderable, soft_wrap=isinstance(renderable, Text))
 
 
 def _say_faults(figures: Figures) -> None:

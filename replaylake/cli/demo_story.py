@@ -58,16 +58,14 @@ def _landed(part: Landed) -> Iterator[RenderableType]:
     report = part.report
     yield _title(2, "Ingest: what passes the gate lands, what fails is kept with its reason")
     yield _said(f"{report.accepted:,} accepted, {report.quarantined:,} in quarantine.")
-    found = table(
-        "what was done", "published", "found", "reason found", "for example", numbers=("published", "found")
-    )
+    numbers = ("published", "found")
+    found = table("what was done", *numbers, "reason found", numbers=numbers)
     for damage in part.damage:
         found.add_row(
             damage.kind,
             f"{damage.published:,}",
             Text(f"{damage.found:,}", style="green" if damage.matched else "bold red"),
             Text(", ".join(damage.reasons)),
-            Text(damage.example, style="dim"),
         )
     yield _below(found)
 
@@ -108,7 +106,7 @@ def _end(part: Figures) -> Iterator[RenderableType]:
     yield Padding.indent(pairs(places), _INDENT)
     for what, command in part.next_commands:
         yield _below(Text(what, style="dim"))
-        yield Text(f"   {command}", overflow="ignore", no_wrap=True)
+        yield Text(f"   {command}")
 
 
 def _title(number: int, text: str) -> RenderableType:

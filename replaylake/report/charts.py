@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from replaylake.report.svg import FONT_SIZE, Drawing, Scale, nice_ticks, number_text, text_width
+from replaylake.report.svg import FONT_SIZE, Drawing, Scale, nice_ticks, number_text, number_texts, text_width
 
 _GAP: Final = 8  # between a mark and its text
 _TOP: Final = 32  # room for the name of the axis above the plot
@@ -120,12 +120,13 @@ def column_chart(chart: ColumnChart) -> Drawing:
     right = chart.width - _GAP
     left, up = _y_axis(drawing, chart.y_name, ticks, right)
     step = (right - left) / max(len(chart.columns), 1)
-    for number, column in enumerate(chart.columns):
+    texts = number_texts([column.value for column in chart.columns])
+    for number, (column, text) in enumerate(zip(chart.columns, texts, strict=True)):
         middle, top = left + (number + 0.5) * step, up(column.value)
-        hint = column.hint or f"{column.name}: {number_text(column.value)}"
+        hint = column.hint or f"{column.name}: {text}"
         size = (0.64 * step, up(0) - top)
         drawing.box((middle - 0.32 * step, top), size, f"mark tone-{chart.tone}", hint)
-        drawing.text((middle, top - 5), number_text(column.value), "strong", "middle")
+        drawing.text((middle, top - 5), text, "strong", "middle")
         drawing.text((middle, up(0) + _LINE + 2), column.name, anchor="middle")
     _x_name(drawing, chart.x_name, left, right)
     return drawing
@@ -135,15 +136,16 @@ def bar_chart(chart: BarChart) -> Drawing:
     """Draw the bars, as high a drawing as they need."""
     drawing = Drawing(chart.width, max(len(chart.bars), 1) * _ROW + _GAP, chart.label)
     left = max((text_width(bar.name) for bar in chart.bars), default=0) + _GAP
-    most = max((bar.value for bar in chart.bars), default=0)
-    along = Scale(0, most or 1, left, chart.width - text_width(number_text(most)) - 2 * _GAP)
-    for number, bar in enumerate(chart.bars):
+    texts = number_texts([bar.value for bar in chart.bars])
+    right = chart.width - max(map(text_width, texts), default=0) - 2 * _GAP
+    along = Scale(0, max((bar.value for bar in chart.bars), default=0) or 1, left, right)
+    for number, (bar, text) in enumerate(zip(chart.bars, texts, strict=True)):
         top = number * _ROW + _GAP / 2
         baseline = top + 0.32 * _ROW + FONT_SIZE / 3
         drawing.text((left - _GAP, baseline), bar.name, anchor="end")
         size = (along(bar.value) - left, 0.64 * _ROW)
         drawing.box((left, top), size, f"mark tone-{chart.tone}", bar.hint or bar.name)
-        drawing.text((along(bar.value) + _GAP, baseline), number_text(bar.value), "strong")
+        drawing.text((along(bar.value) + _GAP, baseline), text, "strong")
     return drawing
 
 
@@ -188,12 +190,13 @@ def spaced(places: Sequence[float], distance: float) -> list[float]:
 
 def _y_axis(drawing: Drawing, name: str, ticks: Sequence[float], right: float) -> tuple[float, Scale]:
     """Draw the lines of the ticks with their numbers; return where the plot begins, and its scale."""
-    left = max(text_width(number_text(tick)) for tick in ticks) + _GAP
+    texts = number_texts(ticks)
+    left = max(map(text_width, texts)) + _GAP
     up = Scale(ticks[0], ticks[-1], drawing.height - _BOTTOM, _TOP)
     drawing.text((0, FONT_SIZE), name, "axis")
-    for tick in ticks:
+    for tick, text in zip(ticks, texts, strict=True):
         drawing.line((left, up(tick)), (right, up(tick)), "base" if tick == ticks[0] else "grid")
-        drawing.text((left - _GAP, up(tick) + FONT_SIZE / 3), number_text(tick), "label", "end")
+        drawing.text((left - _GAP, up(tick) + FONT_SIZE / 3), text, "label", "end")
     return left, up
 
 

@@ -7,11 +7,14 @@ A drawing has no colours and no fonts of its own: its classes take them from the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 FONT_SIZE = 12
-_WIDTH_OF_A_CHARACTER = 0.62 * FONT_SIZE  # of a wide sans-serif, on average: rather too much room than too little
+_WIDTH_OF_A_CHARACTER = (
+    0.62 * FONT_SIZE
+)  # of a wide sans-serif, on average: rather too much room than too little
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
 def number_text(value: float) -> str:
     """Write a number as people read it: 1,234 and 0.5, never 1e+03."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.10g}"
+
+
+def number_texts(values: Sequence[float]) -> list[str]:
+    """Write numbers that stand together, each with as many decimals as the one that needs most."""
+    decimals = max((len(number_text(value).partition(".")[2]) for value in values), default=0)
+    return [f"{value:,.{decimals}f}" for value in values]
 
 
 def text_width(text: str) -> float:

@@ -40,7 +40,7 @@ def _in_the_future(record: _Record) -> bytes:
 
 def _cut(record: _Record) -> bytes:
     line = _line(record)
-    return line[: 2 * len(line) // 3]
+    return line[: 2 * len(line) // 3].rstrip()  # as it is published: without white space at its end
 
 
 KINDS: Final[dict[str, Callable[[_Record], bytes]]] = {

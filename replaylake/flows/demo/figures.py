@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from replaylake.flows.demo.damage import Damage
+from replaylake.flows.demo.pointers import Places
 from replaylake.flows.demo.queries import Answer
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Load:
     updates: int | None = None  # the algorithms' own
     episodes: int = 20
     goal: Goal = Goal()
+
+
+FULL: Final = Load()
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,6 @@ class Scores:
     def lead(self) -> float:
         """By how much the learned policy beats the better one of the others."""
         return self.cql.mean - max(self.bc.mean, self.behaviour.mean)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things lie when the demo has ended, as the caller named its folder."""
-
-    folder: str
-    lake: str
-    policy: str
-    report: str
 
 
 @dataclass(frozen=True)

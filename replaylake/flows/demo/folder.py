@@ -15,9 +15,14 @@ MARKER = ".replaylake-demo"
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UsageError unless the folder is free, empty, or an earlier demo's."""
+    """Raise UsageError unless the folder is free, empty, or an earlier demo's, and nobody stands in it."""
     if not (folder.exists() or folder.is_symlink()):
         return
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"The folder {str(folder)!r} is the one that this is run in, or around it.",
+            hint="Name another one with --folder: the demo puts a new folder in its place.",
+        )
     if not folder.is_dir():
         raise UsageError(
             f"{str(folder)!r} is there, and is not a folder.", hint="Name another one with --folder."

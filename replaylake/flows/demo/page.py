@@ -68,17 +68,15 @@ def days_plot(answer: Answer) -> Drawing:
 
 def angles_plot(answer: Answer) -> Drawing:
     """Draw how the pushes to both sides share the steps, by the angle of the pole."""
-    bars = [
-        Bar(
-            _bin(row["from_degrees"], "…"),
-            row["percent_right"],
-            f"{_bin(row['from_degrees'], ' to ')} degrees: {row['percent_right']}% right "
-            f"of {row['steps']:,} steps",
-        )
-        for row in answer.records()
-    ]
+    bars = []
+    for row in answer.records():
+        start, right = row["from_degrees"], row["percent_right"]
+        hint = f"{_signed(start)} to {_signed(start + 3)} degrees: {right}% right of {row['steps']:,} steps"
+        bars.append(Bar(_signed(start), right, hint))
     names = ("pushed left", "pushed right")
-    return share_chart(ShareChart("Action balance by angle", bars, names, "angle of the pole in degrees"))
+    return share_chart(
+        ShareChart("Action balance by angle", bars, names, "angle of the pole, from so many degrees")
+    )
 
 
 def reasons_plot(answer: Answer) -> Drawing:
@@ -87,6 +85,6 @@ def reasons_plot(answer: Answer) -> Drawing:
     return bar_chart(BarChart("Rows in quarantine by reason", bars, tone="bad", width=960))
 
 
-def _bin(start: int, between: str) -> str:
-    """Name a bin of three degrees by its ends, with the sign that is as wide as a digit."""
-    return f"{start}{between}{start + 3}".replace("-", "\N{MINUS SIGN}")
+def _signed(degrees: int) -> str:
+    """Write a number with the minus sign that is as wide as a digit."""
+    return str(degrees).replace("-", "\N{MINUS SIGN}")
