@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from typing import Any
 
 from schemas.errors import StorageError, UsageError
 
+_MISREAD = re.compile(r"[%\\\x00-\x1f\x7f\ud800-\udfff]")
+
 
 def check_folder(folder: Path) -> None:
     """Raise UsageError for a folder whose path the Delta library would read as another one's."""
     for path in (folder.absolute(), folder.resolve()):
-        if "%" in str(path) or "\\" in str(path) or not str(path).isprintable():
+        if _MISREAD.search(str(path)):
             raise UsageError(
                 f"A lake cannot be in {str(path)!r}: % and \\ and control characters are not possible there.",
                 hint="Give a folder without them.",

@@ -64,10 +64,8 @@ class QueryResult:
 
     def df(self) -> pd.DataFrame:
         """Return the rows as a pandas frame."""
-        if self._has_zones():
-            frame: pd.DataFrame = self.arrow().to_pandas()
-            return frame
-        return _run(self._relation.df)
+        frame: pd.DataFrame = self.arrow().to_pandas() if self._has_zones() else _run(self._relation.df)
+        return frame
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the rows as tuples."""

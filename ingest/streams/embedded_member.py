@@ -146,6 +146,11 @@ class EmbeddedMember:
         db.execute("UPDATE groups SET epoch = epoch + 1 WHERE name = ?", (self._group,))
 
 
+_FETCHED_ROWS = 1_000
+_FETCHED_BYTES = 1 << 20
+_new = tuple.__new__  # what a named tuple's own constructor calls, in Python, for each message
+
+
 def _sources(db: Connection, wanted: Sequence[tuple[Partition, int]]) -> list[_Source]:
     """Return those that have something; raise PositionLostError for an offset that is gone."""
     sources = []
@@ -167,7 +172,7 @@ def _run(
 ) -> tuple[list[Message], int, bool]:
     """Return messages, their bytes, and whether the next one would have been too many bytes.
 
-    Rows are taken one by one: fetching many at once would hold whatever size they have in memory.
+    Rows are fetched some at a time, fewer where they are large: what is fetched is held in memory.
     """
     (topic, number), key, offset, end = source
     base = key << OFFSET_BITS
@@ -177,11 +182,14 @@ def _run(
     )
     run: list[Message] = []
     size = 0
-    for position, stamp, message_key, value, headers in cursor:
-        size += len(value)
-        if size > max_bytes and not (first and not run):
-            cursor.close()
-            return run, size - len(value), True
-        known = decode_headers(headers) if headers else ()
-        run.append(Message(topic, number, position, stamp, message_key, value, known))
+    some = 1
+    while rows := cursor.fetchmany(some):
+        for position, stamp, message_key, value, headers in rows:
+            size += len(value)
+            if size > max_bytes and not (first and not run):
+                cursor.close()
+                return run, size - len(value), True
+            known = decode_headers(headers) if headers else ()
+            run.append(_new(Message, (topic, number, position, stamp, message_key, value, known)))
+        some = max(1, min(_FETCHED_ROWS, _FETCHED_BYTES * len(run) // (size + 1)))
     return run, size, False
