@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.arrival import app_id
-from ingest.judging import Settled, count_reasons, judge
+from ingest.judging import Examined, Settled, count_reasons, examine, judge
 from ingest.key_window import KeyWindow
 from ingest.partition_limit import refuse_excess
 from ingest.report import IngestReport
@@ -103,14 +103,13 @@ class Intake:
         """Seconds since the buffer's first message came; 0 where it is empty."""
         return 0.0 if self._buffer.since is None else self._clock() - self._buffer.since
 
-    def start(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Drop the buffer, look up where the tables are, and return the offsets to seek."""
+    def start(self, partitions: Sequence[Partition]) -> None:
+        """Drop the buffer, and go on from where the tables are: see `next_to_take`."""
         self._buffer = _Buffer()
         self._in_flight = None
         self._window.forget()
         self._landing.refresh()
         self._progress = {partition.number: self._look_up(partition) for partition in partitions}
-        return {partition: self._progress[partition.number].landed + 1 for partition in partitions}
 
     def _look_up(self, partition: Partition) -> _Progress:
         name = self._app_id(partition)
@@ -127,18 +126,21 @@ class Intake:
         self._landing.refresh()  # positions are compared again before each commit
         return self._landing.position("steps", self._app_id(partition))
 
-    def taken(self, partition: Partition) -> int:
-        """Return the last offset of a started partition that is landed or in the buffer."""
-        return self._progress[partition.number].buffered
+    def next_to_take(self) -> dict[Partition, int]:
+        """Return the offset after the last one landed or buffered, by started partition."""
+        return {Partition(self._topic.name, n): p.buffered + 1 for n, p in self._progress.items()}
 
-    def take(self, messages: Sequence[Message]) -> None:
-        """Judge messages of started partitions, in their order, and buffer what becomes of them."""
+    def examine(self, messages: Sequence[Message]) -> Examined:
+        """Decode messages and judge each by itself; may run in another thread, ahead of `take`."""
+        return examine(messages, self._topic, self._landing.spec, self._gate)
+
+    def take(self, examined: Examined) -> None:
+        """Buffer what becomes of messages of started partitions, in the order of the stream."""
         buffer = self._buffer
         if buffer.since is None:
             buffer.since = self._clock()
         judged = judge(
-            messages,
-            self._topic,
+            examined,
             self._landing.spec,
             self._gate,
             self._window,
@@ -150,8 +152,7 @@ class Intake:
         buffer.duplicates += judged.duplicates
         buffer.rows += judged.accepted.num_rows + judged.refused.num_rows
         buffer.size += judged.accepted.nbytes + judged.refused.nbytes
-        last = {message.partition: message.offset for message in messages}
-        for number, offset in last.items():
+        for number, offset in examined.last.items():
             self._progress[number].buffered = offset
 
     def detach(self) -> Flush | None:

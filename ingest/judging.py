@@ -36,6 +36,19 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """Hold what can be said of messages by looking at nothing else."""
+
+    decoded: Decoded
+    rows: pa.Table  # what decoded, with lineage and date
+    sent: pa.Array  # the time of each row's message
+    verdict: Verdict
+    on_time: Mask
+    last: Mapping[int, int]  # the last offset, by partition
+    at_fault: Mapping[int, Message]  # the messages of the faults, by index
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """Hold the rows that go to each table, and count those that go to none."""
 
@@ -44,20 +57,30 @@ class Judged:
     duplicates: int
 
 
+def examine(messages: Sequence[Message], topic: Topic, spec: ArchiveSpec, gate: Gate) -> Examined:
+    """Decode and judge messages, each by itself: this depends on nothing else, and may run ahead."""
+    decoded = decode(messages, spec, topic.id)
+    rows, sent = with_arrival(decoded, messages)
+    on_time = clock_is_right(rows["event_time"], sent, spec)
+    last = {message.partition: message.offset for message in messages}
+    at_fault = {fault.message: messages[fault.message] for fault in decoded.faults}
+    return Examined(decoded, rows, sent, gate.judge(decoded.table), on_time, last, at_fault)
+
+
 def judge(
-    messages: Sequence[Message],
-    topic: Topic,
+    examined: Examined,
     spec: ArchiveSpec,
     gate: Gate,
     window: KeyWindow,
     settled: Mapping[int, Settled],
     pending: Sequence[pa.Table],
 ) -> Judged:
-    """Judge messages; `pending` are the accepted rows of this run that are not committed yet."""
-    decoded = decode(messages, spec, topic.id)
-    rows, sent = with_arrival(decoded, messages)
-    verdict = gate.judge(decoded.table)
-    on_time = clock_is_right(rows["event_time"], sent, spec)
+    """Say where rows go, given what was landed and settled before, in the order of the stream.
+
+    `pending` are the accepted rows of this run that are not committed yet.
+    """
+    decoded, rows, sent, verdict = examined.decoded, examined.rows, examined.sent, examined.verdict
+    on_time = examined.on_time
     past, held = _settled_rows(rows, settled)
     accepted = ((verdict.accepted & on_time) | past) & ~held
     refused = ~accepted & ~held
@@ -68,7 +91,7 @@ def judge(
     landing = split.fresh | late_conflict
     clashing = split.conflict & ~late_conflict
 
-    tables = [_faults(decoded, messages, spec, settled, gate)]
+    tables = [_faults(examined, spec, settled, gate)]
     if refused.any():
         reasons, details = _why(decoded.table, verdict, rows["event_time"], on_time, refused, gate)
         chosen = pa.array(refused)
@@ -157,21 +180,16 @@ def _clashing(rows: pa.Table, sent: pa.Array, accepted: Mask, clashing: Mask, ga
     return _refused(rows.take(places), sent.take(places), reasons, details, gate)
 
 
-def _faults(
-    decoded: Decoded,
-    messages: Sequence[Message],
-    spec: ArchiveSpec,
-    settled: Mapping[int, Settled],
-    gate: Gate,
-) -> pa.Table:
+def _faults(examined: Examined, spec: ArchiveSpec, settled: Mapping[int, Settled], gate: Gate) -> pa.Table:
     """Turn what did not decode into rows of the quarantine table, with the bytes as they came."""
+    sources = examined.at_fault
     faults = [
         fault
-        for fault in decoded.faults
+        for fault in examined.decoded.faults
         # Up to there quarantine has every fault already: bytes that do not decode never will.
-        if messages[fault.message].offset > settled[messages[fault.message].partition].upto
+        if sources[fault.message].offset > settled[sources[fault.message].partition].upto
     ]
-    places = [messages[fault.message] for fault in faults]
+    places = [sources[fault.message] for fault in faults]
     partitions = np.array([place.partition for place in places], dtype=np.int64)
     offsets = np.array([place.offset for place in places], dtype=np.int64)
     numbers = np.array([fault.row for fault in faults], dtype=np.int64)
@@ -183,7 +201,7 @@ def _faults(
         pa.array([fault.raw for fault in faults], pa.binary()),
         pa.repeat(gate.suite_hash, len(faults)),
     ]
-    columns += lineage_columns(messages[0].topic, partitions, offsets, numbers)
+    columns += lineage_columns(spec.topic, partitions, offsets, numbers)
     fields = [*wire_schema(spec), *REASON_FIELDS, *_LINEAGE, DATE_FIELD]
     return pa.table([*columns, dates_of(sent)], schema=pa.schema(fields))
 

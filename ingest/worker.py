@@ -5,19 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from types import TracebackType
 from typing import Self
 
 from ingest.intake import Flush, Intake
+from ingest.lookahead import Lookahead, Polled, PollPolicy
 from ingest.report import IngestReport
 from schemas.errors import CommitConflictError, UsageError
-from schemas.protocols import Consumer, Message, Partition, Stream
+from schemas.protocols import Partition, Stream
 
+_ALLOCATIONS = 200_000  # between two looks of the collector
 _LOG = logging.getLogger("replaylake.ingest")
 
 
@@ -32,19 +33,6 @@ class FlushPolicy:
     def __post_init__(self) -> None:
         if self.rows < 1 or self.size < 1 or self.seconds <= 0:
             raise UsageError(f"The flush policy {self} has a limit that is not positive.")
-
-
-@dataclass(frozen=True, slots=True)
-class PollPolicy:
-    """Say how much is taken from the stream at once: what is polled is decoded and judged together."""
-
-    messages: int = 50_000
-    size: int = 12 << 20
-    wait: float = 0.2  # seconds
-
-    def __post_init__(self) -> None:
-        if self.messages < 1 or self.size < 1 or self.wait <= 0:
-            raise UsageError(f"The poll policy {self} has a limit that is not positive.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,50 +64,55 @@ class Worker:
         self._stream = stream
         self._intakes = {intake.topic.name: intake for intake in intakes}
         self._flush_policy = flush or FlushPolicy()
-        self._poll_policy = poll or PollPolicy()
         self._on_progress = on_progress
         self._total = IngestReport()
-        self._consumer: Consumer = stream.consumer(list(self._intakes), group)
         self._generation = -1
-        # Landing is mostly I/O and compression: it goes on beside decoding and judging what comes next.
+        self._assignment: frozenset[Partition] = frozenset()
+        self._ahead = Lookahead(
+            lambda: stream.consumer(list(self._intakes), group),
+            poll or PollPolicy(),
+            lambda topic, messages: self._intakes[topic].examine(messages),
+        )
+        # Landing is mostly I/O and compression: it goes on beside judging what comes next.
         self._lander = ThreadPoolExecutor(1, thread_name_prefix="replaylake-land")
         self._flights: dict[str, _Flight] = {}
 
     def run_until(self, stop: threading.Event) -> IngestReport:
         """Follow the stream until `stop` is set, then commit what is buffered."""
-        while not stop.is_set():
-            self._turn()
-        self._land_all()
+        with _collector_seldom():
+            while not stop.is_set():
+                self._turn()
+            self._land_all()
         return self._total
 
-    def run_to_end(self, stop: threading.Event | None = None) -> IngestReport:
+    def run_to_end(self) -> IngestReport:
         """Return once everything that the stream holds now has landed, by whichever worker."""
         targets = {
-            partition: self._stream.bounds(partition).end - 1
+            partition: self._stream.bounds(partition).end
             for intake in self._intakes.values()
             for partition in (Partition(intake.topic.name, n) for n in range(intake.topic.partitions))
         }
-        while not (stop and stop.is_set()):
-            self._turn()
-            mine = [p for p in self._consumer.assignment if self._intakes[p.topic].taken(p) < targets[p]]
-            if not mine:
-                self._land_all()
-                if all(self._intakes[p.topic].landed(p) >= end for p, end in targets.items()):
-                    break
-        self._land_all()
+        with _collector_seldom():
+            while not self._have_landed(targets):
+                self._turn()
         return self._total
 
+    def _have_landed(self, targets: Mapping[Partition, int]) -> bool:
+        """Say whether the tables have reached the targets; looked up only when we have nothing to do."""
+        for intake in self._intakes.values():
+            if any(offset < targets[partition] for partition, offset in intake.next_to_take().items()):
+                return False
+        self._land_all()
+        return all(self._intakes[p.topic].landed(p) + 1 >= end for p, end in targets.items())
+
     def _turn(self) -> None:
-        """Poll once, follow a rebalance, and land what is due."""
-        policy = self._poll_policy
-        with _collector_at_rest():
-            messages = self._consumer.poll(policy.messages, policy.size, policy.wait)
-            if self._consumer.generation != self._generation:
-                self._follow_rebalance()
-            elif messages:
-                for topic, run in _by_topic(messages):
-                    self._intakes[topic].take(run)
-            del messages
+        """Take what comes, follow a rebalance, and land what is due."""
+        polled = self._ahead.next()
+        if polled.generation != self._generation:
+            self._follow_rebalance(polled)
+        else:
+            for topic, examined in polled.parts:
+                self._intakes[topic].take(examined)
         for intake in self._intakes.values():
             flight = self._flights.get(intake.topic.name)
             if flight is not None and flight.landing.done():
@@ -131,18 +124,23 @@ class Worker:
         limit = self._flush_policy
         return intake.rows >= limit.rows or intake.size >= limit.size or intake.age >= limit.seconds
 
-    def _follow_rebalance(self) -> None:
+    def _follow_rebalance(self, polled: Polled) -> None:
         """Land what is buffered if it still may be landed, then start from the tables' positions."""
         self._land_all()
-        self._generation = self._consumer.generation
-        _LOG.info("assigned %s", sorted(self._consumer.assignment), extra={"generation": self._generation})
+        self._generation, self._assignment = polled.generation, polled.assignment
+        _LOG.info("assigned %s", sorted(self._assignment), extra={"generation": self._generation})
         for intake in self._intakes.values():
             self._start(intake)
+        self._seek()
 
     def _start(self, intake: Intake) -> None:
-        mine = [p for p in sorted(self._consumer.assignment) if p.topic == intake.topic.name]
-        for partition, offset in intake.start(mine).items():
-            self._consumer.seek(partition, offset)
+        intake.start([p for p in sorted(self._assignment) if p.topic == intake.topic.name])
+
+    def _seek(self) -> None:
+        """Go on after what is landed or buffered; what was polled ahead comes again."""
+        self._ahead.seek(
+            {p: o for intake in self._intakes.values() for p, o in intake.next_to_take().items()}
+        )
 
     def _land_all(self) -> None:
         for intake in self._intakes.values():
@@ -169,16 +167,17 @@ class Worker:
             _LOG.info("another worker landed first, reading again: %s", exc.message)
             self._total.conflicts += 1
             self._start(intake)
+            self._seek()
             return
         intake.settle(flight.flush)
         self._total.add(report)
-        self._consumer.commit(intake.next_offsets())
+        self._ahead.commit(intake.next_offsets())
         self._on_progress(self._total)
 
     def close(self) -> None:
         """Leave the group; what is buffered and has not landed comes again to whoever takes over."""
         self._lander.shutdown()
-        self._consumer.close()
+        self._ahead.close()
 
     def __enter__(self) -> Self:
         return self
@@ -190,20 +189,11 @@ class Worker:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Keep Python's cycle collector from walking a poll's many small messages, which hold no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
+def _collector_seldom() -> Iterator[None]:
+    """Let Python's cycle collector look less often: a poll's many small messages hold no cycles."""
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
     try:
         yield
     finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _by_topic(messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
-    if messages[0].topic == messages[-1].topic and len({message.topic for message in messages}) == 1:
-        yield messages[0].topic, messages
-        return
-    for topic, run in groupby(messages, key=lambda message: message.topic):
-        yield topic, list(run)
+        gc.set_threshold(*before)

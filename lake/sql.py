@@ -60,7 +60,8 @@ class QueryResult:
 
     def pl(self) -> pl.DataFrame:
         """Return the rows as a Polars frame."""
-        return _run(self._relation.pl)
+        frame: pl.DataFrame = _run(self._relation.pl)
+        return frame
 
     def df(self) -> pd.DataFrame:
         """Return the rows as a pandas frame."""

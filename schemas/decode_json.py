@@ -126,7 +126,7 @@ def _load(text: bytes) -> Mapping[str, Any]:
     if text.count(b"[") + text.count(b"{") > _DEEPEST and _depth(text) > _DEEPEST:
         raise WireError(f"The JSON is nested more than {_DEEPEST} deep.")
     try:
-        record = json.loads(text.decode(), object_pairs_hook=_unique)
+        record = json.loads(text.decode(), object_pairs_hook=_unique, parse_int=_number)
     except ValueError as exc:  # also what is not UTF-8
         raise WireError(f"The JSON does not read: {exc}.", hint="Publish one JSON object.") from exc
     if not isinstance(record, dict):
@@ -141,6 +141,10 @@ def _depth(text: bytes) -> int:
         depth += 1 if mark in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _number(digits: str) -> int | float:
+    return -0.0 if digits == "-0" else int(digits)  # the sign is kept, as the parser does
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def decode_arrow(value: bytes) -> pa.Table:
         if source.tell() != source.size():
             raise WireError("The Arrow message goes on after its end.", hint="Send one stream a message.")
         table.validate(full=True)
+        # A name that is not UTF-8 fails here, and not where somebody wants to show it.
+        table.schema.to_string(show_field_metadata=False, show_schema_metadata=False)
     except (pa.ArrowException, OSError, ValueError) as exc:
         problem = str(exc).split("\n", 1)[0].rstrip(".")
         raise WireError(f"The Arrow message does not read: {problem}.", hint="Send it whole again.") from exc

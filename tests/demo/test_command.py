@@ -119,7 +119,8 @@ def test_a_folder_of_somebody_else_is_refused(surroundings: Path) -> None:
     assert "'mine' is there, and no demo of replaylake made it." in outcome.err
     assert "--folder" in outcome.err
     assert [path.name for path in (surroundings / "mine").iterdir()] == ["thesis.txt"]
-    assert call("demo", "--folder", "mine/thesis.txt").code == 2
+    for taken in ("mine/thesis.txt", "mine/thesis.txt/demo"):
+        assert call("demo", "--folder", taken).code == 2
 
 
 def test_an_earlier_demo_is_replaced_when_the_new_one_is_whole(

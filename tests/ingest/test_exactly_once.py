@@ -119,7 +119,7 @@ def test_a_stale_writer_lands_nothing(tmp_path: Path) -> None:
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
         intake.start([HOME])
-        intake.take(messages(step(1), step(2)))
+        intake.take(intake.examine(messages(step(1), step(2))))
     land(live)
     with pytest.raises(CommitConflictError):
         land(stale)
@@ -132,7 +132,7 @@ def test_a_stale_writer_that_refreshes_in_between_lands_nothing(tmp_path: Path) 
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
         intake.start([HOME])
-        intake.take(messages(step(1), step(2)))
+        intake.take(intake.examine(messages(step(1), step(2))))
     land(live)
     flush = stale.detach()
     assert flush is not None
@@ -148,7 +148,7 @@ def test_a_stale_writer_leaves_no_file_behind(tmp_path: Path) -> None:
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
         intake.start([HOME])
-        intake.take(messages(step(1), step(2, action=9)))
+        intake.take(intake.examine(messages(step(1), step(2, action=9))))
     land(live)
     with pytest.raises(CommitConflictError):
         land(stale)
@@ -168,7 +168,7 @@ def test_two_workers_of_different_suites_never_put_a_row_into_both_tables(tmp_pa
         strict = make_intake(archive, topic, NO_REWARD_OVER, CrashingLanding(archive, "steps"))
         for intake in (lenient, strict):
             intake.start([HOME])
-            intake.take(messages(*records))
+            intake.take(intake.examine(messages(*records)))
         with pytest.raises(Crash):
             land(strict)
         with pytest.raises(CommitConflictError):

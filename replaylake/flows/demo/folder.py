@@ -17,6 +17,12 @@ MARKER = ".replaylake-demo"
 def check_folder(folder: Path) -> None:
     """Raise UsageError unless the folder is free, empty, or an earlier demo's, and nobody stands in it."""
     if not (folder.exists() or folder.is_symlink()):
+        there = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not there.is_dir():
+            raise UsageError(
+                f"{str(folder)!r} cannot be a folder, for {str(there)!r} is none.",
+                hint="Name another one with --folder.",
+            )
         return
     if Path.cwd().is_relative_to(folder.resolve()):
         raise UsageError(

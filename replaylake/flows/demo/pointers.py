@@ -10,7 +10,7 @@ from typing import Self
 from replaylake.flows.demo.playing import ENV
 
 _MIXTURE = "select policy_version, count(*) as steps from cartpole.steps group by all"
-_REFUSED = "select reasons, detail, raw from cartpole.quarantine limit 10"
+_REFUSED = "select reasons, detail from cartpole.quarantine using sample 10"
 
 
 @dataclass(frozen=True)
