@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from schemas.step import DATE_FIELD, GATE_FIELDS, LINEAGE_FIELDS, REASON_FIELDS,
 KEY_CONFLICT = "key_conflict"
 CLOCK_SKEW = "clock_skew"
 _LINEAGE = LINEAGE_FIELDS[:-1]  # `ingested_at` is known at the commit
+_PLACE = itemgetter(Message._fields.index("partition"), Message._fields.index("offset"))
 Mask = NDArray[np.bool_]
 
 
@@ -62,7 +64,7 @@ def examine(messages: Sequence[Message], topic: Topic, spec: ArchiveSpec, gate: 
     decoded = decode(messages, spec, topic.id)
     rows, sent = with_arrival(decoded, messages)
     on_time = clock_is_right(rows["event_time"], sent, spec)
-    last = {message.partition: message.offset for message in messages}
+    last = dict(map(_PLACE, messages))
     at_fault = {fault.message: messages[fault.message] for fault in decoded.faults}
     return Examined(decoded, rows, sent, gate.judge(decoded.table), on_time, last, at_fault)
 

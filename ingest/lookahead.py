@@ -12,13 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from ingest.judging import Examined
 from schemas.errors import UsageError
 from schemas.protocols import Consumer, Message, Partition
 
 _LOG = logging.getLogger("replaylake.ingest")
-_DEPTH = 2  # batches ahead: one being polled, one being examined
+_TOPIC = itemgetter(Message._fields.index("topic"))
+_VALUE = itemgetter(Message._fields.index("value"))
+_EXAMINERS = 2  # threads: examining is pure, and may go on side by side
+_DEPTH = _EXAMINERS + 1  # batches ahead: one being polled, the others being examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Lookahead:
         self._policy = policy
         self._examine = examine
         self._polling = ThreadPoolExecutor(1, thread_name_prefix="replaylake-poll")
-        self._examining = ThreadPoolExecutor(1, thread_name_prefix="replaylake-examine")
+        self._examining = ThreadPoolExecutor(_EXAMINERS, thread_name_prefix="replaylake-examine")
         self._ahead: deque[Future[Polled]] = deque()
         self._consumer = self._polling.submit(open_consumer).result()
 
@@ -98,7 +102,7 @@ class Lookahead:
         return messages, self._consumer.generation, self._consumer.assignment
 
     def _examined(self, messages: list[Message], generation: int, assignment: frozenset[Partition]) -> Polled:
-        size = sum(len(message.value) for message in messages)
+        size = sum(map(len, map(_VALUE, messages)))
         is_full = len(messages) >= self._policy.messages or size >= self._policy.size // 2
         parts = tuple((topic, self._examine(topic, run)) for topic, run in _by_topic(messages))
         return Polled(generation, assignment, parts, is_full)
@@ -109,9 +113,9 @@ class Lookahead:
 
 
 def _by_topic(messages: Sequence[Message]) -> list[tuple[str, Sequence[Message]]]:
-    if len({message.topic for message in messages}) == 1:
+    if len(set(map(_TOPIC, messages))) == 1:
         return [(messages[0].topic, messages)]
-    return [(topic, list(run)) for topic, run in groupby(messages, key=lambda message: message.topic)]
+    return [(topic, list(run)) for topic, run in groupby(messages, key=_TOPIC)]
 
 
 def _note_failure(done: Future[None]) -> None:

@@ -18,7 +18,7 @@ from lake.snapshots import Snapshot, create_snapshot
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import AlreadyExistsError, NotFoundError, StorageError
 from schemas.protocols import TableName
-from schemas.step import quarantine_schema, steps_schema
+from schemas.step import quarantine_schema, steps_schema, wire_schema
 from schemas.steps import Steps
 
 _SPEC_FILE = "archive.json"
@@ -122,8 +122,10 @@ class Archive:
         They carry no stream position: appending them twice lands them twice. Raise StepsError for steps
         of another spec that do not follow this archive's.
         """
-        if steps.spec != self._spec:
-            steps = Steps(steps.table, self._spec)
+        if steps.spec != self._spec or not steps.table.schema.equals(wire_schema(self._spec)):
+            steps = Steps(
+                steps.table, self._spec
+            )  # specs that are equal may name their fields in other orders
         return self.table("steps").append(_as_landed(steps), {}, {"replaylake.origin": "append"})
 
     def snapshot(self, where: str | None = None) -> Snapshot:

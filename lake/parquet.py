@@ -133,7 +133,9 @@ def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) 
         path.unlink(missing_ok=True)
         raise
     stats = _statistics(collected[0])
-    action = AddAction(relative, size, dict(values), int(time.time() * 1000), True, json.dumps(stats))
+    action = AddAction(
+        relative, size, dict(values), int(time.time() * 1000), True, json.dumps(stats, ensure_ascii=False)
+    )
     return WrittenFile(path, action)
 
 

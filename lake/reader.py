@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake.snapshots import Snapshot
-from schemas.errors import DataError, StorageError, UsageError
+from lake.sql import unreadable
+from schemas.errors import DataError, UsageError
 from schemas.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from schemas.step import ROW_ORDER
 from schemas.transitions import Transitions
@@ -69,11 +70,8 @@ def _ordered(snapshot: Snapshot) -> pa.Table:
     with snapshot.connect() as connection:
         try:
             return connection.sql(query).to_arrow_table().combine_chunks()
-        except duckdb.IOException as exc:
-            raise StorageError(
-                f"A file of the snapshot {snapshot.id} does not read: {str(exc).partition(chr(10))[0]}.",
-                hint="Restore the archive's folder, or make a new snapshot.",
-            ) from exc
+        except duckdb.Error as exc:
+            raise unreadable(exc) from exc
 
 
 def _follows(steps: pa.Table) -> NDArray[np.bool_]:

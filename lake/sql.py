@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lake.commits import CommitLog
 from lake.parquet import partition_values
-from schemas.errors import QueryError
+from schemas.errors import QueryError, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,10 +157,21 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, ta
         connection.register(f"empty_{name}_{view}", table.schema.empty_table())
     columns = ", ".join(map(quoted, table.schema.names))
     shown = f"{columns}, exp(action_log_prob) as action_probability"
-    connection.execute(f"create view {quoted(name)}.{quoted(view)} as select {shown} from {source}")
+    try:
+        connection.execute(f"create view {quoted(name)}.{quoted(view)} as select {shown} from {source}")
+    except duckdb.Error as exc:  # it looks into the files already
+        raise unreadable(exc) from exc
     if view == "steps":
         query = _TRANSITIONS.format(name=quoted(name))
         connection.execute(f"create view {quoted(name)}.transitions as {query}")
+
+
+def unreadable(exc: duckdb.Error) -> StorageError:
+    """Return the error for a file of a table that is gone or damaged."""
+    return StorageError(
+        f"A file of the archive does not read: {str(exc).partition(chr(10))[0].rstrip('.')}.",
+        hint="Restore the archive's folder from a copy.",
+    )
 
 
 def quoted(name: str) -> str:

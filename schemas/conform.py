@@ -81,7 +81,7 @@ def _with_log_prob(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.Chunk
 
 def _fit_column(name: str, column: pa.ChunkedArray | pa.Array, target: pa.DataType) -> pa.Array:
     try:
-        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        array = _in_one_piece(column)
         if isinstance(array, pa.ChunkedArray):  # more than a single array can hold: 2 GiB of strings or bytes
             raise StepsError(f"The column {name!r} is too large for one batch.", hint="Use smaller batches.")
         return _fit(array, target)
@@ -91,6 +91,13 @@ def _fit_column(name: str, column: pa.ChunkedArray | pa.Array, target: pa.DataTy
             column=name,
             hint="Publish the type that the archive's spec says.",
         ) from exc
+
+
+def _in_one_piece(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    # Putting chunks together copies, even where there is but one.
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 class _Misfit(ValueError):

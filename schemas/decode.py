@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
-from schemas.decode_json import JsonDecoder, parse_plainly
+from schemas.decode_json import JsonDecoder
 from schemas.errors import StepsError, WireError
+from schemas.plain_json import parse_plainly
 from schemas.protocols import Message
 from schemas.step import wire_schema
 from schemas.wire import Form, decode_arrow, form_of

@@ -13,7 +13,7 @@ written as the strings "NaN", "Infinity" and "-Infinity", and as base64.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 import pyarrow as pa
@@ -125,14 +125,20 @@ def decode_arrow(value: bytes) -> pa.Table:
         if source.tell() != source.size():
             raise WireError("The Arrow message goes on after its end.", hint="Send one stream a message.")
         table.validate(full=True)
-        # A name that is not UTF-8 fails here, and not where somebody wants to show it.
-        table.schema.to_string(show_field_metadata=False, show_schema_metadata=False)
+        _read_names(table.schema)
     except (pa.ArrowException, OSError, ValueError) as exc:
         problem = str(exc).split("\n", 1)[0].rstrip(".")
         raise WireError(f"The Arrow message does not read: {problem}.", hint="Send it whole again.") from exc
     metadata = table.schema.metadata or {}
     _check_claims(metadata, table.num_rows)
     return table.replace_schema_metadata(None)
+
+
+def _read_names(fields: Iterable[pa.Field]) -> None:
+    """Raise UnicodeDecodeError for a name that is not UTF-8, not only where somebody wants to show it."""
+    for field in fields:
+        str(field.name)
+        _read_names(field.type.field(index) for index in range(field.type.num_fields))
 
 
 def _check_claims(metadata: Mapping[bytes, bytes], rows: int) -> None:

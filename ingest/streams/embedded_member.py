@@ -6,8 +6,9 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.streams.assignment import assign
 from ingest.streams.embedded_file import OFFSET_BITS, StreamFile
@@ -148,6 +149,7 @@ class EmbeddedMember:
 
 _FETCHED_ROWS = 1_000
 _FETCHED_BYTES = 1 << 20
+_VALUE = itemgetter(3)
 _new = tuple.__new__  # what a named tuple's own constructor calls, in Python, for each message
 
 
@@ -174,22 +176,37 @@ def _run(
 
     Rows are fetched some at a time, fewer where they are large: what is fetched is held in memory.
     """
-    (topic, number), key, offset, end = source
-    base = key << OFFSET_BITS
+    (topic, number), partition_key, start, end = source
+    base = partition_key << OFFSET_BITS
     cursor = db.execute(
         "SELECT id - ?, timestamp_ms, key, value, headers FROM messages WHERE id >= ? AND id < ? LIMIT ?",
-        (base, base + offset, base + end, max_messages),
+        (base, base + start, base + end, max_messages),
     )
     run: list[Message] = []
     size = 0
     some = 1
     while rows := cursor.fetchmany(some):
-        for position, stamp, message_key, value, headers in rows:
-            size += len(value)
-            if size > max_bytes and not (first and not run):
-                cursor.close()
-                return run, size - len(value), True
-            known = decode_headers(headers) if headers else ()
-            run.append(_new(Message, (topic, number, position, stamp, message_key, value, known)))
+        fitting = len(rows)
+        fetched = sum(map(len, map(_VALUE, rows)))
+        if size + fetched > max_bytes:
+            fitting, fetched = _fitting(rows, max_bytes - size, first and not run)
+        run += [
+            _new(Message, (topic, number, offset, stamp, key, value, decode_headers(blob) if blob else ()))
+            for offset, stamp, key, value, blob in rows[:fitting]
+        ]
+        size += fetched
+        if fitting < len(rows):
+            cursor.close()
+            return run, size, True
         some = max(1, min(_FETCHED_ROWS, _FETCHED_BYTES * len(run) // (size + 1)))
     return run, size, False
+
+
+def _fitting(rows: Sequence[tuple[Any, ...]], room: int, at_least_one: bool) -> tuple[int, int]:
+    """Return how many of the rows have room, and their bytes."""
+    size = 0
+    for count, row in enumerate(rows):
+        if size + len(row[3]) > room and not (at_least_one and count == 0):
+            return count, size
+        size += len(row[3])
+    return len(rows), size

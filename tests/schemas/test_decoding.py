@@ -193,7 +193,7 @@ def test_batches_of_any_spec_with_broken_lines_are_judged_alike(steps: Steps, da
 @given(values=st.lists(st.binary(max_size=40) | st.binary(max_size=20).map(b"{".__add__), max_size=5))
 def test_random_bytes_never_crash_and_are_accounted_for(values: list[bytes]) -> None:
     found = decode(messages(values), SPEC, "t")
-    assert {fault.message for fault in found.faults} == set(range(len(values)))
+    assert {index for index, _, _ in judged(found)} == set(range(len(values)))
     assert all(fault.reason and fault.detail for fault in found.faults)
 
 
@@ -219,7 +219,16 @@ def test_forms_and_faults_in_one_batch_keep_their_order() -> None:
     with pa.ipc.new_stream(sink, other.schema) as writer:
         writer.write_table(other)
     batch = messages(
-        [b"?", line, arrow, sink.getvalue().to_pybytes(), arrow, line + b"\n{broken\n" + line, arrow[:-1], b""]
+        [
+            b"?",
+            line,
+            arrow,
+            sink.getvalue().to_pybytes(),
+            arrow,
+            line + b"\n{broken\n" + line,
+            arrow[:-1],
+            b"",
+        ]
     )
 
     found = decode(batch, SPEC, "t")

@@ -17,6 +17,7 @@ from schemas.errors import SpecError, UsageError
 from schemas.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple, space_from_json
 from schemas.steps import Steps
 
+NVECS: list[Any] = [[2], [3, 4], [[2, 3], [4, 5]]]
 GYM_SPACES = st.recursive(
     st.builds(
         lambda shape, dtype: gym.Box(0, 1, shape=shape, dtype=dtype),
@@ -26,7 +27,7 @@ GYM_SPACES = st.recursive(
         ),
     )
     | st.builds(gym.Discrete, st.integers(1, 5), start=st.integers(-3, 3))
-    | st.builds(gym.MultiDiscrete, st.sampled_from([[2], [3, 4], [[2, 3], [4, 5]]]))
+    | st.builds(gym.MultiDiscrete, st.sampled_from(NVECS))
     | st.builds(gym.MultiBinary, st.sampled_from([3, [2, 2]]))
     | st.builds(gym.Text, st.integers(1, 5)),
     lambda inner: (
@@ -68,7 +69,7 @@ def test_samples_of_any_space_become_steps_that_follow_the_spec(space: Any, seed
         ),
         (gym.Discrete(3, start=2), Discrete(n=3, start=2)),
         (gym.MultiDiscrete([2, 3], start=[1, 0]), MultiDiscrete(nvec=(2, 3), start=(1, 0))),
-        (gym.MultiDiscrete([[2, 3]]), MultiDiscrete(nvec=(2, 3), shape=(1, 2))),
+        (gym.MultiDiscrete(np.array([[2, 3]])), MultiDiscrete(nvec=(2, 3), shape=(1, 2))),
         (gym.MultiBinary([2, 2]), MultiBinary(shape=(2, 2))),
         (gym.Text(5, min_length=2), Text(max_length=5, min_length=2)),
         (gym.Dict({"a": gym.Discrete(2)}), Dict(spaces={"a": Discrete(n=2)})),
@@ -100,7 +101,7 @@ def test_a_space_without_columns_is_refused_by_name(space: Any, says: str) -> No
     ("name", "observation", "action"),
     [
         ("CartPole-v1", pytest.approx, Discrete(n=2)),
-        ("Taxi-v3", Discrete(n=500), Discrete(n=6)),
+        ("Taxi-v4", Discrete(n=500), Discrete(n=6)),
         ("Blackjack-v1", Tuple(spaces=(Discrete(n=32), Discrete(n=11), Discrete(n=2))), Discrete(n=2)),
         ("MountainCarContinuous-v0", pytest.approx, Box(shape=(1,), low=-1.0, high=1.0)),
     ],
@@ -179,6 +180,7 @@ def test_agents_with_different_spaces_do_not() -> None:
         spec_from_environment("demo", _Parallel(red=gym.Discrete(2), blue=gym.Discrete(4)))
 
 
+@pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
 def test_pettingzoo_itself() -> None:
     pytest.importorskip("pettingzoo", reason="an extra")
     try:

@@ -84,7 +84,7 @@ def test_pretty_printed_json_reads_as_the_plain_one(steps: Steps) -> None:
 @_FEWER
 @given(steps=batches())
 def test_other_encodings_of_the_same_table_are_the_same_steps(steps: Steps) -> None:
-    """What Polars hands over has views and 64-bit offsets, and a slice does not begin at its buffer's start."""
+    """What Polars hands over has views and 64-bit offsets; a slice does not begin where its buffer does."""
     viewed = pa.table(pl.DataFrame(steps.table))
     doubled = pa.concat_tables([steps.table, steps.table]).combine_chunks()
 

@@ -35,7 +35,9 @@ def test_bytes_tell_the_form(value: bytes, form: Form) -> None:
     assert form_of(value, (("other", b"arrow/2"),)) is form
 
 
-@pytest.mark.parametrize("value", [b"", b" \n", b"[1]", b"ARROW1", b"\xef\xbb\xbf{}", b"\xff\xff\xff", b"\x00{"])
+@pytest.mark.parametrize(
+    "value", [b"", b" \n", b"[1]", b"ARROW1", b"\xef\xbb\xbf{}", b"\xff\xff\xff", b"\x00{"]
+)
 def test_other_bytes_are_refused_by_name(value: bytes) -> None:
     with pytest.raises(WireError, match=r"The message .* Publish one JSON object") as caught:
         sniff(value)

