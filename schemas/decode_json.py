@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,6 @@ from schemas.step import PROPENSITY_ALIAS, WIRE_VERSION, wire_schema
 from schemas.upgrades import upgrade
 
 _PARTS = 8  # a batch that the parser refuses is cut into so many
-_ALWAYS_TOLD = frozenset({"event_time", "version"})
-_FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _DEEPEST = 100
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)  # one that does not end goes to the end
 _BRACKETS = re.compile(rb"[\[\]{}]")

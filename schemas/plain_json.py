@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -21,6 +23,8 @@ from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS, WIRE_VERSION, wire_sche
 
 FEWEST = 64  # rows; fewer are read sooner by the exact path
 _BLOCK = 1 << 20
+_ALWAYS_TOLD = frozenset({"event_time", "version"})
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _DEFINED = frozenset({column.name for column in WIRE_COLUMNS} | {PROPENSITY_ALIAS, "version"})
 
 
