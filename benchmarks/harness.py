@@ -84,11 +84,13 @@ class Outcome:
 def run_benchmark(
     benchmark: Benchmark, rounds: int, on_round: Callable[[int], None] = lambda done: None
 ) -> Outcome:
-    """Measure both in turn; who goes first changes with every round, so that neither is always warm."""
+    """Measure both in turn, after a round that is not counted; who goes first changes with every round."""
     ours: list[float] = []
     other: list[float] = []
     with tempfile.TemporaryDirectory(prefix="replaylake-bench-") as folder:
         with benchmark.prepare(Path(folder)) as contest:
+            contest.ours()
+            contest.other()
             for done in range(rounds):
                 if done % 2:
                     other.append(contest.other())

@@ -39,6 +39,12 @@ def with_arrival(decoded: Decoded, messages: Sequence[Message]) -> tuple[pa.Tabl
     return table.append_column("date", dates_of(times)), sent
 
 
+def last_offsets(messages: Sequence[Message]) -> dict[int, int]:
+    """Return the last offset of each partition that the messages are of."""
+    partitions, offsets = _field(messages, "partition"), _field(messages, "offset")
+    return {int(number): int(offsets[partitions == number].max()) for number in np.unique(partitions)}
+
+
 def _field(messages: Sequence[Message], name: str) -> NDArray[np.int64]:
     picked = map(itemgetter(Message._fields.index(name)), messages)  # many: no Python code for each
     return np.fromiter(picked, dtype=np.int64, count=len(messages))

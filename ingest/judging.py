@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.arrival import clock_is_right, dates_of, lineage_columns, with_arrival
+from ingest.arrival import clock_is_right, dates_of, last_offsets, lineage_columns, with_arrival
 from ingest.key_window import KeyWindow
 from schemas.archive_spec import ArchiveSpec
 from schemas.decode import Decoded, decode
@@ -21,7 +20,6 @@ from schemas.step import DATE_FIELD, GATE_FIELDS, LINEAGE_FIELDS, REASON_FIELDS,
 KEY_CONFLICT = "key_conflict"
 CLOCK_SKEW = "clock_skew"
 _LINEAGE = LINEAGE_FIELDS[:-1]  # `ingested_at` is known at the commit
-_PLACE = itemgetter(Message._fields.index("partition"), Message._fields.index("offset"))
 Mask = NDArray[np.bool_]
 
 
@@ -64,9 +62,8 @@ def examine(messages: Sequence[Message], topic: Topic, spec: ArchiveSpec, gate: 
     decoded = decode(messages, spec, topic.id)
     rows, sent = with_arrival(decoded, messages)
     on_time = clock_is_right(rows["event_time"], sent, spec)
-    last = dict(map(_PLACE, messages))
     at_fault = {fault.message: messages[fault.message] for fault in decoded.faults}
-    return Examined(decoded, rows, sent, gate.judge(decoded.table), on_time, last, at_fault)
+    return Examined(decoded, rows, sent, gate.judge(decoded.table), on_time, last_offsets(messages), at_fault)
 
 
 def judge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,9 +20,7 @@ from schemas.protocols import Consumer, Message, Partition
 
 _LOG = logging.getLogger("replaylake.ingest")
 _TOPIC = itemgetter(Message._fields.index("topic"))
-_VALUE = itemgetter(Message._fields.index("value"))
-_EXAMINERS = 2  # threads: examining is pure, and may go on side by side
-_DEPTH = _EXAMINERS + 1  # batches ahead: one being polled, the others being examined
+_DEPTH = 2  # batches ahead: one being polled, one being examined
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,6 @@ class Polled:
     generation: int
     assignment: frozenset[Partition]
     parts: tuple[tuple[str, Examined], ...]  # by topic, in order
-    is_full: bool  # more is likely to be there
 
 
 class Lookahead:
@@ -53,24 +50,26 @@ class Lookahead:
 
     def __init__(
         self,
+        topics: Sequence[str],
         open_consumer: Callable[[], Consumer],
         policy: PollPolicy,
         examine: Callable[[str, Sequence[Message]], Examined],
     ) -> None:
+        self._topics = list(topics)
         self._policy = policy
         self._examine = examine
         self._polling = ThreadPoolExecutor(1, thread_name_prefix="replaylake-poll")
-        self._examining = ThreadPoolExecutor(_EXAMINERS, thread_name_prefix="replaylake-examine")
+        self._examining = ThreadPoolExecutor(1, thread_name_prefix="replaylake-examine")
         self._ahead: deque[Future[Polled]] = deque()
         self._consumer = self._polling.submit(open_consumer).result()
 
     def next(self) -> Polled:
         """Return the next batch, empty where nothing came in time; raise what the stream raised."""
         if not self._ahead:
-            self._send()
+            self._send(self._policy.wait)
         polled = self._ahead.popleft().result()
-        while polled.is_full and len(self._ahead) < _DEPTH:
-            self._send()
+        while polled.parts and len(self._ahead) < _DEPTH:  # where something came, more is likely to be
+            self._send(wait=0.0)
         return polled
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
@@ -92,30 +91,28 @@ class Lookahead:
             self._polling.shutdown()
             self._examining.shutdown()
 
-    def _send(self) -> None:
-        coming = self._polling.submit(self._poll)
+    def _send(self, wait: float) -> None:
+        coming = self._polling.submit(self._poll, wait)
         self._ahead.append(self._examining.submit(lambda: self._examined(*coming.result())))
 
-    def _poll(self) -> tuple[list[Message], int, frozenset[Partition]]:
-        policy = self._policy
-        messages = self._consumer.poll(policy.messages, policy.size, policy.wait)
+    def _poll(self, wait: float) -> tuple[list[Message], int, frozenset[Partition]]:
+        messages = self._consumer.poll(self._policy.messages, self._policy.size, wait)
         return messages, self._consumer.generation, self._consumer.assignment
 
     def _examined(self, messages: list[Message], generation: int, assignment: frozenset[Partition]) -> Polled:
-        size = sum(map(len, map(_VALUE, messages)))
-        is_full = len(messages) >= self._policy.messages or size >= self._policy.size // 2
-        parts = tuple((topic, self._examine(topic, run)) for topic, run in _by_topic(messages))
-        return Polled(generation, assignment, parts, is_full)
+        parts = tuple((topic, self._examine(topic, run)) for topic, run in self._by_topic(messages))
+        return Polled(generation, assignment, parts)
+
+    def _by_topic(self, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
+        if messages and len(self._topics) == 1:
+            yield self._topics[0], messages
+            return
+        for topic, run in groupby(messages, key=_TOPIC):
+            yield topic, list(run)
 
     def _drop(self) -> None:
         while self._ahead:
             self._ahead.popleft().exception()  # waits; what it raised comes again if it is still so
-
-
-def _by_topic(messages: Sequence[Message]) -> list[tuple[str, Sequence[Message]]]:
-    if len(set(map(_TOPIC, messages))) == 1:
-        return [(messages[0].topic, messages)]
-    return [(topic, list(run)) for topic, run in groupby(messages, key=_TOPIC)]
 
 
 def _note_failure(done: Future[None]) -> None:

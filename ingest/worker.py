@@ -69,6 +69,7 @@ class Worker:
         self._generation = -1
         self._assignment: frozenset[Partition] = frozenset()
         self._ahead = Lookahead(
+            list(self._intakes),
             lambda: stream.consumer(list(self._intakes), group),
             poll or PollPolicy(),
             lambda topic, messages: self._intakes[topic].examine(messages),

@@ -149,7 +149,7 @@ class EmbeddedMember:
 
 _FETCHED_ROWS = 1_000
 _FETCHED_BYTES = 1 << 20
-_VALUE = itemgetter(3)
+_VALUE = itemgetter(2)
 _new = tuple.__new__  # what a named tuple's own constructor calls, in Python, for each message
 
 
@@ -174,13 +174,14 @@ def _run(
 ) -> tuple[list[Message], int, bool]:
     """Return messages, their bytes, and whether the next one would have been too many bytes.
 
-    Rows are fetched some at a time, fewer where they are large: what is fetched is held in memory.
+    A partition's offsets have no gaps. Rows are fetched some at a time, fewer where they are large: what
+    is fetched is held in memory.
     """
     (topic, number), partition_key, start, end = source
     base = partition_key << OFFSET_BITS
     cursor = db.execute(
-        "SELECT id - ?, timestamp_ms, key, value, headers FROM messages WHERE id >= ? AND id < ? LIMIT ?",
-        (base, base + start, base + end, max_messages),
+        "SELECT timestamp_ms, key, value, headers FROM messages WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+        (base + start, base + end, max_messages),
     )
     run: list[Message] = []
     size = 0
@@ -192,7 +193,7 @@ def _run(
             fitting, fetched = _fitting(rows, max_bytes - size, first and not run)
         run += [
             _new(Message, (topic, number, offset, stamp, key, value, decode_headers(blob) if blob else ()))
-            for offset, stamp, key, value, blob in rows[:fitting]
+            for offset, (stamp, key, value, blob) in enumerate(rows[:fitting], start + len(run))
         ]
         size += fetched
         if fitting < len(rows):
@@ -206,7 +207,7 @@ def _fitting(rows: Sequence[tuple[Any, ...]], room: int, at_least_one: bool) -> 
     """Return how many of the rows have room, and their bytes."""
     size = 0
     for count, row in enumerate(rows):
-        if size + len(row[3]) > room and not (at_least_one and count == 0):
+        if size + len(_VALUE(row)) > room and not (at_least_one and count == 0):
             return count, size
-        size += len(row[3])
+        size += len(_VALUE(row))
     return len(rows), size
