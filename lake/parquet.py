@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
@@ -28,6 +27,9 @@ _ROW_GROUP = 1 << 20
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # Columns whose smallest and largest value let a reader skip a file. No floats: NaN has no order.
 _STATISTICS = (*KEY_COLUMNS, "event_time", *(field.name for field in LINEAGE_FIELDS))
+
+
+_PLACE = "#place"  # no column is called so
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +91,11 @@ def _partitions(
     if not rows.num_rows:
         return
     data = rows.drop_columns(list(partition_by))
-    keys = rows.select(list(partition_by)).combine_chunks()
-    groups = keys.group_by(list(partition_by), use_threads=False).aggregate([])
-    if groups.num_rows == 1:
-        yield _row_of(groups, 0), data
-        return
-    for index in range(groups.num_rows):
-        values = _row_of(groups, index)
-        mask = pa.array(np.ones(rows.num_rows, dtype=bool))
-        for name, value in values.items():
-            same = pc.is_null(keys[name]) if value is None else pc.equal(keys[name], value)
-            mask = pc.and_(mask, pc.fill_null(same, False))
-        yield values, data.filter(mask)
-
-
-def _row_of(table: pa.Table, index: int) -> dict[str, str | None]:
-    return {name: table[name][index].as_py() for name in table.column_names}
+    frame = pl.DataFrame(rows.select(list(partition_by))).with_row_index(_PLACE)
+    groups = frame.group_by(list(partition_by), maintain_order=True).agg(_PLACE)
+    for *values, places in groups.iter_rows():
+        part = data if groups.height == 1 else data.take(pa.array(places))
+        yield dict(zip(partition_by, values, strict=True)), part
 
 
 def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) -> WrittenFile:
