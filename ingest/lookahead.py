@@ -28,7 +28,7 @@ class PollPolicy:
     """Say how much is taken from the stream at once: what is polled is decoded and judged together."""
 
     messages: int = 50_000
-    size: int = 8 << 20
+    size: int = 12 << 20
     wait: float = 0.2  # seconds
 
     def __post_init__(self) -> None:
