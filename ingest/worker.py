@@ -27,7 +27,7 @@ class FlushPolicy:
     """Say when a buffer is committed: at the first of these."""
 
     rows: int = 250_000
-    size: int = 24 << 20  # bytes of Arrow data; twice as many may be held
+    size: int = 16 << 20  # bytes of Arrow data; twice as many may be held
     seconds: float = 5.0
 
     def __post_init__(self) -> None:

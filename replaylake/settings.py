@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     stream: str = Field("embedded:", description="the stream's URL; embedded: is in the lake's folder")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="partitions of a new topic")
     flush_rows: Annotated[int, Field(ge=1)] = Field(250_000, description="commit after so many rows")
-    flush_bytes: Annotated[int, Field(ge=1)] = Field(24 << 20, description="commit after so many bytes")
+    flush_bytes: Annotated[int, Field(ge=1)] = Field(16 << 20, description="commit after so many bytes")
     flush_seconds: Annotated[float, Field(gt=0)] = Field(5.0, description="commit after so many seconds")
     device: str = Field("auto", description="where learners run: auto, cuda, mps or cpu")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="what is logged")
