@@ -23,7 +23,7 @@ from schemas.errors import StepsError, WireError
 from schemas.plain_json import parse_plainly
 from schemas.protocols import Message
 from schemas.step import wire_schema
-from schemas.wire import Form, decode_arrow, form_of
+from schemas.wire import Form, decode_arrow, form_of, refusal_of
 
 _VALUE = itemgetter(Message._fields.index("value"))
 _HEADERS = itemgetter(Message._fields.index("headers"))
@@ -65,7 +65,12 @@ def decode(messages: Sequence[Message], spec: ArchiveSpec, topic_id: str) -> Dec
     pieces: list[_Piece] = []
     faults: list[Fault] = []
     for form, indices in _runs(messages, faults):
-        if form is Form.ARROW:
+        if form is Form.REFUSED:
+            faults.extend(
+                _fault(index, 0, messages[index].value, refusal_of(messages[index].headers))
+                for index in indices
+            )
+        elif form is Form.ARROW:
             pieces.extend(_decode_arrow_run(indices, messages, spec, faults))
         else:
             pieces.extend(_decode_json_run(form, indices, messages, spec, topic_id, faults))

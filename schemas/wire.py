@@ -1,10 +1,14 @@
 """Wire forms: how steps travel in messages, and how a reader tells one form from another.
 
-| form   | a message holds                     | header `replaylake-wire` |
-|--------|-------------------------------------|--------------------------|
-| json   | one JSON object                     | json/2                   |
-| ndjson | one JSON object a line              | ndjson/2                 |
-| arrow  | an Arrow IPC stream of many steps   | arrow/2                  |
+| form    | a message holds                        | header `replaylake-wire` |
+|---------|----------------------------------------|--------------------------|
+| json    | one JSON object                        | json/2                   |
+| ndjson  | one JSON object a line                 | ndjson/2                 |
+| arrow   | an Arrow IPC stream of many steps      | arrow/2                  |
+| refused | a record that made no step, as it came | refused/2                |
+
+A stage before the archive's topic that cannot make a step of a record sends the record on as `refused`,
+with its reason in further headers: it goes to quarantine, from where it may be replayed.
 
 A header decides; without one the first bytes do. JSON has no NaN, no infinity and no bytes: they are
 written as the strings "NaN", "Infinity" and "-Infinity", and as base64.
@@ -26,6 +30,9 @@ from schemas.steps import Steps
 
 HEADER = "replaylake-wire"
 KNOWN_VERSIONS = (1, WIRE_VERSION)
+_REASON = "replaylake-reason"
+_DETAIL = "replaylake-detail"
+_REASON_LENGTH, _DETAIL_LENGTH = 120, 2000  # characters; anyone may have written the headers
 _STREAM_START = b"\xff\xff\xff\xff"
 _STREAM_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _VERSION_KEY = b"replaylake.version"
@@ -38,6 +45,21 @@ class Form(Enum):
     JSON = "json"
     NDJSON = "ndjson"
     ARROW = "arrow"
+    REFUSED = "refused"
+
+
+def refused_headers(reason: str, detail: str) -> Headers:
+    """Return the headers of a record that made no step: a short stable code, and a line for people."""
+    return (*headers_for(Form.REFUSED), (_REASON, reason.encode()), (_DETAIL, detail.encode()))
+
+
+def refusal_of(headers: Headers) -> WireError:
+    """Return why a refused record made no step, as its headers say."""
+    said = {name: content.decode(errors="replace") for name, content in headers}
+    return WireError(
+        said.get(_DETAIL, "The sender did not say why.")[:_DETAIL_LENGTH],
+        reason=said.get(_REASON, "refused")[:_REASON_LENGTH],
+    )
 
 
 def headers_for(form: Form) -> Headers:
@@ -62,7 +84,8 @@ def _named(content: bytes) -> Form:
         named = Form(form)
     except ValueError as exc:
         raise WireError(
-            f"The header {HEADER} names the form {form!r}.", hint="The forms are json, ndjson and arrow."
+            f"The header {HEADER} names the form {form!r}.",
+            hint="The forms are json, ndjson, arrow and refused.",
         ) from exc
     if version not in map(str, KNOWN_VERSIONS):
         raise VersionError(version, KNOWN_VERSIONS)

@@ -16,7 +16,7 @@ from schemas.decode import Decoded, decode
 from schemas.protocols import Message
 from schemas.spaces import Box, Dict, Discrete, Scalar, Text
 from schemas.steps import Steps
-from schemas.wire import encode_arrow, encode_json_lines
+from schemas.wire import Form, encode_arrow, encode_json_lines, headers_for, refused_headers
 from tests.schemas.strategies import batches, message, messages, rows
 
 SPEC = ArchiveSpec(
@@ -238,3 +238,23 @@ def test_forms_and_faults_in_one_batch_keep_their_order() -> None:
     assert [(fault.message, fault.row) for fault in found.faults] == [(0, 0), (3, 0), (5, 1), (6, 0), (7, 0)]
     assert found.faults[1].reason == "unknown_field(nonsense)"
     assert found.faults[2].raw == b"{broken"
+
+
+def test_a_refused_record_keeps_its_bytes_and_its_reason() -> None:
+    sent = [
+        message(b"\xffanything", 1, refused_headers("mapping(reward)", "the reward 'ü' is no number")),
+        message(b"", 2, headers_for(Form.REFUSED)),
+        message(b"long", 3, refused_headers("r" * 5000, "d" * 5000)),
+    ]
+    found = decode(sent, SPEC, "id")
+    assert found.table.num_rows == 0
+    assert [(fault.message, fault.raw) for fault in found.faults] == [
+        (0, b"\xffanything"),
+        (1, b""),
+        (2, b"long"),
+    ]
+    assert [fault.reason for fault in found.faults] == ["mapping(reward)", "refused", "r" * 120]
+    assert [fault.detail for fault in found.faults][:2] == [
+        "the reward 'ü' is no number",
+        "The sender did not say why.",
+    ]

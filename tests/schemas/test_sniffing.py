@@ -53,7 +53,7 @@ def test_a_header_is_taken_at_its_word(form: Form) -> None:
     ("content", "error", "says"),
     [
         (b"xml/2", WireError, "names the form 'xml'"),
-        (b"", WireError, "The forms are json, ndjson and arrow"),
+        (b"", WireError, "The forms are json, ndjson, arrow, refused"),
         (b"\xff", WireError, "names the form"),
         (b"json", VersionError, "version ''"),
         (b"json/3", VersionError, "version '3'"),
