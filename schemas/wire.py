@@ -85,7 +85,7 @@ def _named(content: bytes) -> Form:
     except ValueError as exc:
         raise WireError(
             f"The header {HEADER} names the form {form!r}.",
-            hint="The forms are json, ndjson, arrow and refused.",
+            hint=f"The forms are {', '.join(form.value for form in Form)}.",
         ) from exc
     if version not in map(str, KNOWN_VERSIONS):
         raise VersionError(version, KNOWN_VERSIONS)
