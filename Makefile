@@ -11,11 +11,11 @@ LOCK := requirements.lock
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --group dev --universal \
 	--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
-.PHONY: setup demo test check bench lock clean help
+.PHONY: setup demo test check bench kafka kafka-stop lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 setup: $(READY)  ## build .venv from the lock file (the other targets do this by themselves)
 
@@ -45,6 +45,15 @@ check: $(READY)  ## style, format, types, import contracts, and that the lock is
 
 bench: $(READY)  ## every benchmark beside the bare minimum (ARGS='NAME --strict' for one)
 	@$(BIN)/replaylake bench $(ARGS)
+
+KAFKA_PORT ?= 9092
+KAFKA_BROKERS ?= 1
+
+kafka: $(READY)  ## a real Apache Kafka on loopback, without Docker (KAFKA_PORT, KAFKA_BROKERS=3; needs Java and Maven)
+	@$(BIN)/python -m deploy.kafka.cluster start --port $(KAFKA_PORT) --brokers $(KAFKA_BROKERS)
+
+kafka-stop: $(READY)  ## stop it; what it holds stays in .cache/kafka
+	@$(BIN)/python -m deploy.kafka.cluster stop --port $(KAFKA_PORT)
 
 lock: $(READY)  ## bring the lock file up to date with pyproject.toml
 	@$(COMPILE) --output-file $(LOCK) >/dev/null

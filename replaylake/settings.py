@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
 
     lake: str = Field("./lake", description="the lake's folder")
     stream: str = Field("embedded:", description="the stream's URL; embedded: is in the lake's folder")
+    stream_options: dict[str, SecretStr] = Field({}, description="how to reach Kafka: see docs/kafka.md")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="partitions of a new topic")
     flush_rows: Annotated[int, Field(ge=1)] = Field(250_000, description="commit after so many rows")
     flush_bytes: Annotated[int, Field(ge=1)] = Field(16 << 20, description="commit after so many bytes")
@@ -101,9 +102,14 @@ def explain_settings(flags: Mapping[str, Any] | None = None) -> list[Setting]:
     settings = load_settings(flags)
     origins = _origins(flags)
     return [
-        Setting(name, getattr(settings, name), origins.get(name, "default"), field.description or "")
+        Setting(name, _shown(getattr(settings, name)), origins.get(name, "default"), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as it may be seen: of what may be secret, that it is there."""
+    return {name: str(secret) for name, secret in value.items()} if isinstance(value, dict) else value
 
 
 def _origins(flags: Mapping[str, Any] | None) -> dict[str, str]:

@@ -96,6 +96,14 @@ class Consumer(Protocol):
     def generation(self) -> int:
         """Grow with every change of the assignment, also when it comes back to what it was."""
 
+    @property
+    def positions(self) -> Mapping[Partition, int]:
+        """The next offset of each partition that was sought, as of the last `poll`.
+
+        It comes after what was delivered, and after offsets for which the stream holds no message, as
+        where a transaction ends.
+        """
+
     def poll(self, max_messages: int, max_bytes: int, timeout: float) -> list[Message]:
         """Wait up to `timeout` seconds for messages; keep membership alive and follow rebalances.
 
@@ -175,13 +183,35 @@ class Gate(Protocol):
 
 
 class Move(NamedTuple):
-    """Move a stream position with a commit: from the last offset landed (-1: none) to another."""
+    """Move a stream position with a commit: from the last offset landed (-1: none) to another.
+
+    A move to where it is asks that it still be there, and writes nothing.
+    """
 
     before: int
     after: int
 
 
-class Landing(Protocol):
+def replays_id(archive: str) -> str:
+    """Name the position in the steps table that every replay of the archive's quarantine moves by one.
+
+    Who compared rows with what has landed commits with a `Move` from it to itself: a replay that landed
+    others meanwhile then is a CommitConflictError.
+    """
+    return f"{archive}/replays"
+
+
+class Committed(Protocol):
+    """Read what has landed, to tell duplicates by."""
+
+    def committed_keys(self, date: str) -> Iterator[pa.Table]:
+        """Iterate over the key columns of the accepted rows of one event date."""
+
+    def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
+        """Iterate over the wire columns of accepted rows of one date, at least those of the episodes."""
+
+
+class Landing(Committed, Protocol):
     """Land rows in one archive's two tables, together with the stream positions they came from.
 
     A commit fails with CommitConflictError unless every position in the table still is `before`; then
@@ -204,12 +234,6 @@ class Landing(Protocol):
 
     def quarantined(self, partition: Partition, after: int) -> frozenset[tuple[int, int]]:
         """Return (offset, row) of what quarantine holds of the partition beyond offset `after`."""
-
-    def committed_keys(self, date: str) -> Iterator[pa.Table]:
-        """Iterate over the key columns of the accepted rows of one event date."""
-
-    def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
-        """Iterate over the wire columns of accepted rows of one date, at least those of the episodes."""
 
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]

@@ -87,6 +87,11 @@ class GroupConsumer:
         """The group's epoch as of the last `poll`; 0 before the first."""
         return self._generation
 
+    @property
+    def positions(self) -> Mapping[Partition, int]:
+        """The next offset of each partition that was sought."""
+        return dict(self._positions)
+
     def poll(self, max_messages: int, max_bytes: int, timeout: float) -> list[Message]:
         """Wait up to `timeout` seconds for messages; return [] at once where the assignment changed.
 

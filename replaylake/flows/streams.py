@@ -22,8 +22,9 @@ def opened_stream(
     if stream is not None and not isinstance(stream, str):
         yield stream
         return
-    url = stream or (settings or load_settings()).stream
-    with open_stream(url, embedded_folder=lake.stream_folder) as opened:
+    known = settings or load_settings()
+    options = {name: value.get_secret_value() for name, value in known.stream_options.items()}
+    with open_stream(stream or known.stream, embedded_folder=lake.stream_folder, options=options) as opened:
         yield opened
 
 
