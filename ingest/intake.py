@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,7 +21,8 @@ from ingest.judging import Examined, Settled, count_reasons, examine, judge
 from ingest.key_window import KeyWindow
 from ingest.partition_limit import refuse_excess
 from ingest.report import IngestReport
-from schemas.protocols import Gate, Landing, Message, Move, Partition, TableName, Topic
+from schemas.errors import UsageError
+from schemas.protocols import Bounds, Gate, Landing, Message, Move, Partition, TableName, Topic
 from schemas.step import quarantine_schema, steps_schema
 
 
@@ -103,20 +104,42 @@ class Intake:
         """Seconds since the buffer's first message came; 0 where it is empty."""
         return 0.0 if self._buffer.since is None else self._clock() - self._buffer.since
 
-    def start(self, partitions: Sequence[Partition]) -> None:
-        """Drop the buffer, and go on from where the tables are: see `next_to_take`."""
+    def begin_at(self, offsets: Mapping[Partition, int]) -> None:
+        """Let a fresh archive begin at these offsets, of all its topic's partitions: nothing before is read.
+
+        Raise UsageError where anything has been committed: what is there is never read again.
+        """
+        self._landing.refresh()
+        if self._landing.is_begun:
+            name = self._landing.spec.name
+            raise UsageError(
+                f"The archive {name!r} has begun already, and goes on from where it is.",
+                hint="Create a fresh one for what is to be read again: replaylake archive create NAME.",
+            )
+        moves = {self._app_id(where): Move(-1, offset - 1) for where, offset in offsets.items() if offset > 0}
+        spec = self._landing.spec
+        self._commit("quarantine", quarantine_schema(spec).empty_table(), moves)
+        self._commit("steps", steps_schema(spec).empty_table(), moves)
+
+    def start(self, partitions: Mapping[Partition, Bounds]) -> None:
+        """Drop the buffer, and go on from where the tables are: see `next_to_take`.
+
+        A partition that nothing was landed of begins at the earliest message that is still held.
+        """
         self._buffer = _Buffer()
         self._in_flight = None
         self._window.forget()
         self._landing.refresh()
-        self._progress = {partition.number: self._look_up(partition) for partition in partitions}
+        self._progress = {where.number: self._look_up(where, held) for where, held in partitions.items()}
 
-    def _look_up(self, partition: Partition) -> _Progress:
+    def _look_up(self, partition: Partition, held: Bounds) -> _Progress:
         name = self._app_id(partition)
         landed = self._landing.position("steps", name)
         judged = self._landing.position("quarantine", name)
-        held = self._landing.quarantined(partition, landed) if judged > landed else frozenset()
-        return _Progress(name, landed, Settled(judged, held), landed)
+        refused = self._landing.quarantined(partition, landed) if judged > landed else frozenset()
+        # Where a part of what was judged is gone already, reading on from there would hide it.
+        fresh = landed < 0 and (judged < 0 or held.earliest <= judged + 1)
+        return _Progress(name, landed, Settled(judged, refused), held.earliest - 1 if fresh else landed)
 
     def _app_id(self, partition: Partition) -> str:
         return app_id(self._landing.spec.name, self._topic.id, partition)
@@ -154,6 +177,15 @@ class Intake:
         buffer.size += judged.accepted.nbytes + judged.refused.nbytes
         for number, offset in examined.last.items():
             self._progress[number].buffered = offset
+
+    def pass_over(self, positions: Mapping[Partition, int]) -> None:
+        """Note how far the stream was read: it has offsets without a message, as of transactions."""
+        for number, progress in self._progress.items():
+            position = positions.get(Partition(self._topic.name, number), 0)
+            if position - 1 > progress.buffered:
+                progress.buffered = position - 1
+                if self._buffer.since is None:
+                    self._buffer.since = self._clock()
 
     def detach(self) -> Flush | None:
         """Take the buffer out, to be landed; None where no position has moved. Only one is out at a time."""

@@ -20,6 +20,7 @@ from schemas.protocols import Consumer, Message, Partition
 
 _LOG = logging.getLogger("replaylake.ingest")
 _TOPIC = itemgetter(Message._fields.index("topic"))
+_Place = tuple[int, frozenset[Partition], Mapping[Partition, int]]  # generation, assignment, positions
 _DEPTH = 2  # batches ahead: one being polled, one being examined
 
 
@@ -42,6 +43,7 @@ class Polled:
 
     generation: int
     assignment: frozenset[Partition]
+    positions: Mapping[Partition, int]  # the next offset of each
     parts: tuple[tuple[str, Examined], ...]  # by topic, in order
 
 
@@ -78,6 +80,10 @@ class Lookahead:
         for partition, offset in offsets.items():
             self._polling.submit(self._consumer.seek, partition, offset).result()
 
+    def keep_membership(self) -> None:
+        """Poll for nothing but the group's sake, while the worker cannot take more: call it now and then."""
+        self._polling.submit(self._poll_nothing).result()
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the group its next offsets, in time: it is advisory, and nobody waits for it."""
         self._polling.submit(self._consumer.commit, offsets).add_done_callback(_note_failure)
@@ -95,13 +101,20 @@ class Lookahead:
         coming = self._polling.submit(self._poll, wait)
         self._ahead.append(self._examining.submit(lambda: self._examined(*coming.result())))
 
-    def _poll(self, wait: float) -> tuple[list[Message], int, frozenset[Partition]]:
-        messages = self._consumer.poll(self._policy.messages, self._policy.size, wait)
-        return messages, self._consumer.generation, self._consumer.assignment
+    def _poll(self, wait: float) -> tuple[list[Message], _Place]:
+        consumer = self._consumer
+        messages = consumer.poll(self._policy.messages, self._policy.size, wait)
+        return messages, (consumer.generation, consumer.assignment, consumer.positions)
 
-    def _examined(self, messages: list[Message], generation: int, assignment: frozenset[Partition]) -> Polled:
+    def _poll_nothing(self) -> None:
+        held = list(self._consumer.assignment)
+        self._consumer.pause(held)
+        self._consumer.poll(1, 1, 0.0)
+        self._consumer.resume([partition for partition in held if partition in self._consumer.assignment])
+
+    def _examined(self, messages: list[Message], place: _Place) -> Polled:
         parts = tuple((topic, self._examine(topic, run)) for topic, run in self._by_topic(messages))
-        return Polled(generation, assignment, parts)
+        return Polled(*place, parts)
 
     def _by_topic(self, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
         if messages and len(self._topics) == 1:

@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,9 +15,10 @@ from typing import Self
 from ingest.intake import Flush, Intake
 from ingest.lookahead import Lookahead, Polled, PollPolicy
 from ingest.report import IngestReport
-from schemas.errors import CommitConflictError, UsageError
+from schemas.errors import CommitConflictError, StreamError, UsageError
 from schemas.protocols import Partition, Stream
 
+_MEMBERSHIP = 10.0  # seconds of a slow landing after which the group hears that we live
 _ALLOCATIONS = 200_000  # between two looks of the collector
 _LOG = logging.getLogger("replaylake.ingest")
 
@@ -63,6 +64,8 @@ class Worker:
         """Join the group of workers; `on_progress` hears the total after each commit."""
         self._stream = stream
         self._intakes = {intake.topic.name: intake for intake in intakes}
+        if len(self._intakes) < len(intakes):
+            raise UsageError("Two archives read one topic.", hint="Ingest them one after the other.")
         self._flush_policy = flush or FlushPolicy()
         self._on_progress = on_progress
         self._total = IngestReport()
@@ -114,6 +117,8 @@ class Worker:
         else:
             for topic, examined in polled.parts:
                 self._intakes[topic].take(examined)
+            for intake in self._intakes.values():
+                intake.pass_over(polled.positions)
         for intake in self._intakes.values():
             flight = self._flights.get(intake.topic.name)
             if flight is not None and flight.landing.done():
@@ -135,7 +140,13 @@ class Worker:
         self._seek()
 
     def _start(self, intake: Intake) -> None:
-        intake.start([p for p in sorted(self._assignment) if p.topic == intake.topic.name])
+        mine = [p for p in sorted(self._assignment) if p.topic == intake.topic.name]
+        if mine and self._stream.topic(intake.topic.name).id != intake.topic.id:
+            raise StreamError(
+                f"The topic {intake.topic.name!r} was made again while we read it.",
+                hint="Start again: the new topic is then read from its start.",
+            )
+        intake.start({partition: self._stream.bounds(partition) for partition in mine})
 
     def _seek(self) -> None:
         """Go on after what is landed or buffered; what was polled ahead comes again."""
@@ -163,6 +174,8 @@ class Worker:
         if flight is None:
             return
         try:
+            while not wait([flight.landing], _MEMBERSHIP).done:
+                self._ahead.keep_membership()
             report = flight.landing.result()
         except CommitConflictError as exc:
             _LOG.info("another worker landed first, reading again: %s", exc.message)

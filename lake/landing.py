@@ -10,7 +10,7 @@ from lake.archive import Archive
 from lake.commits import CommitLog
 from lake.parquet import read_file
 from schemas.archive_spec import ArchiveSpec
-from schemas.protocols import Move, Partition, TableName
+from schemas.protocols import Move, Partition, TableName, replays_id
 from schemas.step import KEY_COLUMNS, wire_schema
 
 
@@ -23,6 +23,7 @@ class ArchiveLanding:
             "steps": archive.table("steps"),
             "quarantine": archive.table("quarantine"),
         }
+        self._replays_id = replays_id(archive.name)
         self._partition_by = {name: table.partition_by for name, table in self._tables.items()}
 
     @property
@@ -39,6 +40,11 @@ class ArchiveLanding:
         """See the newest version of both tables."""
         for table in self._tables.values():
             table.refresh()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was committed to either table, as last refreshed."""
+        return any(table.version > 0 for table in self._tables.values())
 
     def position(self, table: TableName, app_id: str) -> int:
         """Return the last offset landed in the table as last refreshed, or -1."""
@@ -81,5 +87,14 @@ class ArchiveLanding:
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]
     ) -> int:
-        """Land rows and move positions in one commit; raise CommitConflictError where they moved."""
+        """Land rows and move positions in one commit; raise CommitConflictError where they moved.
+
+        The position of the replays is of the steps table alone. Where the quarantine's commit asks that it
+        stay, it is looked at before: that commit settles verdicts, which a replay may have made wrong.
+        """
+        stays = moves.get(self._replays_id)
+        if table == "quarantine" and stays is not None:
+            self._tables["steps"].refresh()
+            self._tables["steps"].check_positions({self._replays_id: stays})
+            moves = {app_id: move for app_id, move in moves.items() if app_id != self._replays_id}
         return self._tables[table].append(rows, moves, metadata)

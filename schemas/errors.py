@@ -13,6 +13,7 @@ ReplayLakeError
 │   └── WireError              bytes that are not a message of ours
 │       └── VersionError       a message of a version that this reader does not know
 ├── StreamError                the stream refused or is away
+│   ├── StreamAwayError        the stream does not answer, and may come back
 │   └── PositionLostError      the stream no longer has what comes next
 ├── StorageError               the lake's storage refused
 │   └── CommitConflictError    another writer was there first: refresh, seek, repeat
@@ -121,6 +122,10 @@ class VersionError(WireError):
 
 class StreamError(ReplayLakeError):
     """Report a stream that refused or is away."""
+
+
+class StreamAwayError(StreamError):
+    """Report a stream that does not answer: it may come back, and nothing was lost."""
 
 
 class PositionLostError(StreamError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -138,6 +139,9 @@ class Stream(Protocol):
     def bounds(self, partition: Partition) -> Bounds:
         """Say which offsets the partition still holds."""
 
+    def offset_at(self, partition: Partition, time: datetime) -> int:
+        """Return the first held offset whose message is of that time or later; the end without one."""
+
     def committed(self, group: str, partition: Partition) -> int | None:
         """Return the next offset that the group last told, or None."""
 
@@ -195,8 +199,8 @@ class Move(NamedTuple):
 def replays_id(archive: str) -> str:
     """Name the position in the steps table that every replay of the archive's quarantine moves by one.
 
-    Who compared rows with what has landed commits with a `Move` from it to itself: a replay that landed
-    others meanwhile then is a CommitConflictError.
+    Who compared rows with what has landed commits, to either table, with a `Move` from it to itself: a
+    replay that landed others meanwhile then is a CommitConflictError.
     """
     return f"{archive}/replays"
 
@@ -228,6 +232,10 @@ class Landing(Committed, Protocol):
 
     def refresh(self) -> None:
         """See the newest version of both tables."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was committed to either table, as last refreshed."""
 
     def position(self, table: TableName, app_id: str) -> int:
         """Return the last offset landed in the table as last refreshed, or -1."""

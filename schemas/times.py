@@ -29,6 +29,11 @@ class TimeError(ValueError):
     """Say why a value is not a time."""
 
 
+def epoch_ms(time: datetime) -> int:
+    """Return the first whole millisecond of the epoch that is not before the time."""
+    return -((_EPOCH - time) // timedelta(milliseconds=1))
+
+
 def event_times(array: pa.Array) -> pa.Array:
     """Read a column of times; raise TimeError or ArrowInvalid unless every value is one."""
     source = array.type

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +17,7 @@ from ingest.streams.embedded_producer import EmbeddedProducer
 from ingest.streams.group_consumer import SESSION_TIMEOUT, GroupConsumer
 from schemas.errors import NotFoundError, UsageError
 from schemas.protocols import Bounds, Partition, Topic
+from schemas.times import epoch_ms
 
 _BUSY_TIMEOUT = 30.0
 _DELETE_AT_ONCE = 10_000
@@ -92,6 +95,20 @@ class EmbeddedStream:
         """Say which offsets the partition still holds."""
         with self._file.reading() as db:
             return bounds_of(db, partition)
+
+    def offset_at(self, partition: Partition, time: datetime) -> int:
+        """Return the first held offset whose message is of that time or later; the end without one."""
+        with self._file.reading() as db:
+            held = bounds_of(db, partition)
+            (key,) = db.execute(
+                "SELECT key FROM partitions WHERE topic = ? AND number = ?", partition
+            ).fetchone()
+
+            def stamp(offset: int) -> int:
+                place = ((key << OFFSET_BITS) + offset,)
+                return int(db.execute("SELECT timestamp_ms FROM messages WHERE id = ?", place).fetchone()[0])
+
+            return held.earliest + bisect_left(range(held.earliest, held.end), epoch_ms(time), key=stamp)
 
     def trim(self, partition: Partition, before: int) -> Bounds:
         """Delete the messages below offset `before`; return what is still held.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from time import time as now
 from typing import Self
 
 from ingest.streams.group_consumer import SESSION_TIMEOUT, GroupConsumer, check_held
 from ingest.streams.memory_store import Group, Member, Pending, Store
 from schemas.errors import NotFoundError, StreamError, UsageError
 from schemas.protocols import Bounds, Headers, Message, Partition, Topic
+from schemas.times import epoch_ms
 
 _shared: dict[str, MemoryStream] = {}
 _shared_lock = threading.Lock()
@@ -28,9 +31,7 @@ class MemoryStream:
     `close` lets go of nothing: the messages live as long as this object does.
     """
 
-    def __init__(
-        self, *, clock: Callable[[], float] = time.time, session_timeout: float = SESSION_TIMEOUT
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = now, session_timeout: float = SESSION_TIMEOUT) -> None:
         self._store = Store(clock, session_timeout)
 
     def create_topic(self, name: str, partitions: int = 4) -> Topic:
@@ -56,6 +57,13 @@ class MemoryStream:
         """Say which offsets the partition still holds."""
         with self._store.changed:
             return self._store.log(partition).bounds
+
+    def offset_at(self, partition: Partition, time: datetime) -> int:
+        """Return the first held offset whose message is of that time or later; the end without one."""
+        with self._store.changed:
+            log = self._store.log(partition)
+            found = bisect_left(log.messages, epoch_ms(time), key=lambda message: message.timestamp_ms)
+            return log.earliest + found
 
     def trim(self, partition: Partition, before: int) -> Bounds:
         """Delete the messages below offset `before`; return what is still held."""

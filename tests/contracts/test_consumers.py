@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
-from schemas.errors import PositionLostError, StreamError, UsageError
+from schemas.errors import NotFoundError, PositionLostError, StreamError, UsageError
 from schemas.protocols import Bounds, Message, Partition
 from tests.contracts.bench import MANY, PATIENCE, Bench, values
 
@@ -168,3 +169,22 @@ def test_a_closed_consumer_says_so(bench: Bench) -> None:
 def test_a_stream_closes_twice(bench: Bench) -> None:
     bench.stream.close()
     bench.stream.close()
+
+
+def test_an_offset_is_found_by_its_time(bench: Bench) -> None:
+    bench.stream.create_topic("t", 2)
+    zero, one = Partition("t", 0), Partition("t", 1)
+    bench.send(*(b"%d" % i for i in range(5)))
+    stamps = [message.timestamp_ms for message in bench.take(bench.reader(), 5)]
+
+    def at(ms: int) -> int:
+        return bench.stream.offset_at(zero, datetime.fromtimestamp(ms / 1000, UTC))
+
+    assert at(0) == 0
+    assert at(stamps[2]) == stamps.index(stamps[2])
+    assert at(stamps[-1] + 1) == 5
+    assert bench.stream.offset_at(one, datetime.now(UTC)) == 0
+    bench.stream.trim(zero, 3)
+    assert at(0) == 3
+    with pytest.raises(NotFoundError):
+        bench.stream.offset_at(Partition("t", 2), datetime.now(UTC))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,16 @@ def test_a_flush_that_fails_writes_nothing_and_keeps_everything(bench: Bench) ->
     producer.close()
     assert bench.stream.bounds(Partition("whole", 0)).end == 1
     assert bench.stream.bounds(Partition("t", 1)).end == 1
+
+
+def test_an_offset_is_found_between_two_times(bench: Bench) -> None:
+    bench.stream.create_topic("t", 1)
+    for second in range(0, 100, 10):
+        bench.clock.now = 1_700_000_000.0 + second
+        bench.send(b"x", b"y")
+    for second, offset in ((-5, 0), (0, 0), (1, 2), (45, 10), (50, 10), (90, 18), (91, 20)):
+        time = datetime.fromtimestamp(1_700_000_000 + second, UTC)
+        assert bench.stream.offset_at(Partition("t", 0), time) == offset
 
 
 def test_append_time_never_goes_back_in_a_partition(bench: Bench) -> None:

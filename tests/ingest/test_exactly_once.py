@@ -17,7 +17,7 @@ from ingest import key_window as key_window_module
 from lake import Archive, ArchiveLanding, Lake
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import CommitConflictError, PositionLostError
-from schemas.protocols import Message, Move, Partition, TableName
+from schemas.protocols import Bounds, Message, Move, Partition, TableName
 from tests.ingest.samples import (
     DAY,
     NO_REWARD_OVER,
@@ -118,7 +118,7 @@ def test_a_stale_writer_lands_nothing(tmp_path: Path) -> None:
     _, topic = make_stream(tmp_path)
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
-        intake.start([HOME])
+        intake.start({HOME: Bounds(0, 0)})
         intake.take(intake.examine(messages(step(1), step(2))))
     land(live)
     with pytest.raises(CommitConflictError):
@@ -131,7 +131,7 @@ def test_a_stale_writer_that_refreshes_in_between_lands_nothing(tmp_path: Path) 
     _, topic = make_stream(tmp_path)
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
-        intake.start([HOME])
+        intake.start({HOME: Bounds(0, 0)})
         intake.take(intake.examine(messages(step(1), step(2))))
     land(live)
     flush = stale.detach()
@@ -147,7 +147,7 @@ def test_a_stale_writer_leaves_no_file_behind(tmp_path: Path) -> None:
     _, topic = make_stream(tmp_path)
     stale, live = make_intake(archive, topic), make_intake(archive, topic)
     for intake in (stale, live):
-        intake.start([HOME])
+        intake.start({HOME: Bounds(0, 0)})
         intake.take(intake.examine(messages(step(1), step(2, action=9))))
     land(live)
     with pytest.raises(CommitConflictError):
@@ -167,7 +167,7 @@ def test_two_workers_of_different_suites_never_put_a_row_into_both_tables(tmp_pa
         lenient = make_intake(archive, topic)
         strict = make_intake(archive, topic, NO_REWARD_OVER, CrashingLanding(archive, "steps"))
         for intake in (lenient, strict):
-            intake.start([HOME])
+            intake.start({HOME: Bounds(0, 0)})
             intake.take(intake.examine(messages(*records)))
         with pytest.raises(Crash):
             land(strict)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kafka import errors
 
-from schemas.errors import NotFoundError, StreamError, UsageError
+from schemas.errors import NotFoundError, StreamAwayError, StreamError, UsageError
 
 _AUTHENTICATION = (
     errors.SaslAuthenticationFailedError,
@@ -52,7 +52,7 @@ def translation(exc: BaseException, servers: str) -> Exception:
             hint="Raise max.message.bytes of the topic, or send less at once.",
         )
     if isinstance(exc, errors.KafkaTimeoutError | errors.KafkaConnectionError | errors.NodeNotReadyError):
-        return StreamError(
+        return StreamAwayError(
             f"No broker answers at {servers}: {said}.",
             hint="Is it running, and is security.protocol the one of its listener?",
         )

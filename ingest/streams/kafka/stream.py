@@ -19,6 +19,7 @@ from ingest.streams.kafka.options import KafkaOptions
 from ingest.streams.kafka.producer import KafkaProducer
 from schemas.errors import NotFoundError, StreamError, UsageError
 from schemas.protocols import Bounds, Partition, Topic
+from schemas.times import epoch_ms
 
 _OWN_TIME = {"message.timestamp.type": "LogAppendTime"}  # so that no producer's clock is believed
 
@@ -86,7 +87,7 @@ class KafkaStream:
     def offset_at(self, partition: Partition, time: datetime) -> int:
         """Return the first offset whose message is of that time or later; the end where there is none."""
         self._check(partition)
-        found = self._offset(partition, int(time.timestamp() * 1000))
+        found = self._offset(partition, epoch_ms(time))
         return found if found >= 0 else self._offset(partition, OffsetSpec.LATEST)
 
     def trim(self, partition: Partition, before: int) -> Bounds:
