@@ -90,6 +90,11 @@ class Intake:
         return self._topic
 
     @property
+    def archive(self) -> str:
+        """The name of the archive."""
+        return self._landing.spec.name
+
+    @property
     def rows(self) -> int:
         """The rows that the buffer holds."""
         return self._buffer.rows

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from ingest.intake import Flush, Intake
 from ingest.lookahead import Lookahead, Polled, PollPolicy
@@ -41,7 +42,25 @@ class _Flight:
     """Hold a buffer that is being landed in the other thread."""
 
     flush: Flush
-    landing: Future[IngestReport]
+    landing: Future[tuple[IngestReport, float]]
+
+
+class WorkerObserver(Protocol):
+    """Hear what a worker does."""
+
+    def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
+        """Hear that a flush was committed, and how long that took."""
+
+    def conflicted(self, archive: str) -> None:
+        """Hear that another worker was faster, and that rows are read again."""
+
+
+class _Nobody:
+    def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
+        """Hear nothing."""
+
+    def conflicted(self, archive: str) -> None:
+        """Hear nothing."""
 
 
 class Worker:
@@ -59,15 +78,15 @@ class Worker:
         *,
         flush: FlushPolicy | None = None,
         poll: PollPolicy | None = None,
-        on_progress: Callable[[IngestReport], None] = lambda report: None,
+        observer: WorkerObserver | None = None,
     ) -> None:
-        """Join the group of workers; `on_progress` hears the total after each commit."""
+        """Join the group of workers; the observer hears of each commit, in the thread that runs this."""
         self._stream = stream
         self._intakes = {intake.topic.name: intake for intake in intakes}
         if len(self._intakes) < len(intakes):
             raise UsageError("Two archives read one topic.", hint="Ingest them one after the other.")
         self._flush_policy = flush or FlushPolicy()
-        self._on_progress = on_progress
+        self._observer = observer or _Nobody()
         self._total = IngestReport()
         self._generation = -1
         self._assignment: frozenset[Partition] = frozenset()
@@ -165,7 +184,7 @@ class Worker:
         self._arrive(intake)
         flush = intake.detach()
         if flush is not None:
-            landing = self._lander.submit(intake.land, flush)
+            landing = self._lander.submit(_timed, intake, flush)
             self._flights[intake.topic.name] = _Flight(flush, landing)
 
     def _arrive(self, intake: Intake) -> None:
@@ -176,17 +195,26 @@ class Worker:
         try:
             while not wait([flight.landing], _MEMBERSHIP).done:
                 self._ahead.keep_membership()
-            report = flight.landing.result()
+            report, seconds = flight.landing.result()
         except CommitConflictError as exc:
             _LOG.info("another worker landed first, reading again: %s", exc.message)
             self._total.conflicts += 1
+            self._observer.conflicted(intake.archive)
             self._start(intake)
             self._seek()
             return
         intake.settle(flight.flush)
         self._total.add(report)
         self._ahead.commit(intake.next_offsets())
-        self._on_progress(self._total)
+        self._observer.landed(intake.archive, report, seconds)
+
+    def lag(self) -> dict[tuple[str, Partition], int]:
+        """Return how many messages of each of its partitions are not landed; any thread may ask."""
+        return {
+            (intake.archive, partition): max(self._stream.bounds(partition).end - offset, 0)
+            for intake in self._intakes.values()
+            for partition, offset in intake.next_offsets().items()
+        }
 
     def close(self) -> None:
         """Leave the group; what is buffered and has not landed comes again to whoever takes over."""
@@ -200,6 +228,11 @@ class Worker:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _timed(intake: Intake, flush: Flush) -> tuple[IngestReport, float]:
+    begun = time.perf_counter()
+    return intake.land(flush), time.perf_counter() - begun
 
 
 @contextmanager

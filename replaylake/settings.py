@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     flush_rows: Annotated[int, Field(ge=1)] = Field(250_000, description="commit after so many rows")
     flush_bytes: Annotated[int, Field(ge=1)] = Field(16 << 20, description="commit after so many bytes")
     flush_seconds: Annotated[float, Field(gt=0)] = Field(5.0, description="commit after so many seconds")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None, description="serve Prometheus metrics at this port; without one nobody asks"
+    )
+    metrics_host: str = Field("127.0.0.1", description="the address to serve them at")
     device: str = Field("auto", description="where learners run: auto, cuda, mps or cpu")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="what is logged")
     log_format: Literal["text", "json"] = Field("text", description="how it is logged")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ingest import IngestReport
+    from replaylake.flows.ingest import IngestOptions
 
 _LOG = logging.getLogger("replaylake.cli.ingest")
 
@@ -28,10 +31,11 @@ def register(app: typer.Typer) -> None:
     add_verb(
         app,
         ingest,
-        settings=("stream", "partitions", "flush_rows", "flush_bytes", "flush_seconds"),
+        settings=("stream", "partitions", "flush_rows", "flush_bytes", "flush_seconds", "metrics_port"),
         example="""
             replaylake ingest --once
-            replaylake ingest cartpole --follow --flush-seconds 1
+            replaylake ingest cartpole --follow --flush-seconds 1 --metrics-port 9300
+            replaylake ingest fresh --once --from 2026-03-01T00:00:00Z --topic replaylake.cartpole
         """,
     )
 
@@ -45,11 +49,19 @@ def ingest(
     follow: Annotated[
         bool, typer.Option("--follow", help="Land what comes, until Ctrl-C or SIGTERM.")
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="OFFSET|TIME", help="Where a fresh archive begins to read."),
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(metavar="TOPIC", help="Read this topic instead of the archive's own.")
+    ] = None,
 ) -> None:
     """Land steps from the stream: what passes the gate in the lake, what fails in quarantine.
 
     Every step lands exactly once, however often and by however many workers this is run. A worker that is
-    asked to stop commits what it holds first.
+    asked to stop commits what it holds first. With --from a fresh archive begins at an offset of every
+    partition, or at a time such as 2026-03-01T00:00:00Z: to ingest what an older one has, give its --topic.
     """
     if once == follow:
         raise UsageError(
@@ -59,18 +71,49 @@ def ingest(
     from replaylake import ingest_follow, ingest_once
 
     archives = tuple(names or ())
-    with progress("Ingesting") as report:
-        heard = _told(lambda done: report(done.accepted, str(done).splitlines()[0]))
+    options: IngestOptions = {"settings": run.settings, "topic": topic, "start": _place(start)}
+    with progress("Ingesting") as report, _metrics(run, options):
+        options["on_progress"] = _told(lambda done: report(done.accepted, str(done).splitlines()[0]))
         if once:
-            done = ingest_once(run.lake, *archives, settings=run.settings, on_progress=heard)
+            done = ingest_once(run.lake, *archives, **options)
         else:
             with stopped_by_signals() as stop:
                 run.say("Following the stream; Ctrl-C commits what is held, and stops.")
-                done = ingest_follow(run.lake, *archives, stop=stop, settings=run.settings, on_progress=heard)
+                done = ingest_follow(run.lake, *archives, stop=stop, **options)
     run.answer(done.to_dict(), _shown(done))
     if done.quarantined:
         name = archives[0] if archives else run.lake.names()[0]
         run.suggest("query", f"select reasons, detail from {name}.quarantine limit 10")  # noqa: S608
+
+
+def _place(text: str | None) -> int | datetime | None:
+    """Read an offset or a time."""
+    if text is None or text.isdecimal():
+        return None if text is None else int(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise UsageError(
+            f"--from takes an offset or a time with its zone, not {text!r}.",
+            hint="Write 1200 or 2026-03-01T00:00:00Z.",
+        )
+    return time
+
+
+@contextmanager
+def _metrics(run: Run, options: IngestOptions) -> Iterator[None]:
+    """Serve metrics where a port is set."""
+    if run.settings.metrics_port is None:
+        yield
+        return
+    from ingest.metrics import IngestMetrics
+
+    options["metrics"] = metrics = IngestMetrics()
+    with metrics.serve(run.settings.metrics_port, run.settings.metrics_host) as port:
+        run.say(f"Metrics are at http://{run.settings.metrics_host}:{port}/metrics.")
+        yield
 
 
 def _told(show: Callable[[IngestReport], None]) -> Callable[[IngestReport], None]:

@@ -30,6 +30,7 @@ FLAGS: Final[Mapping[str, Any]] = {
     "flush_rows": _flag(int, "Commit after so many rows.", "N"),
     "flush_bytes": _flag(int, "Commit after so many bytes.", "N"),
     "flush_seconds": _flag(float, "Commit after so many seconds.", "S"),
+    "metrics_port": _flag(int, "Serve Prometheus metrics at this port.", "PORT"),
     "device": _flag(str, "Where to learn: auto, cuda, mps or cpu.", "NAME"),
     "log_level": _flag(str, "What is logged: debug, info, warning or error.", "LEVEL", _PANEL),
     "log_format": _flag(str, "How it is logged: text or json.", "FORM", _PANEL),

@@ -2,82 +2,140 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ingest import FlushPolicy, IngestReport, Intake, Worker
 from lake import Archive, ArchiveLanding, Lake
 from replaylake.flows.streams import archive_topic, opened_stream
 from replaylake.settings import Settings, load_settings
-from schemas.errors import UsageError
-from schemas.protocols import Stream
+from schemas.errors import StreamAwayError, UsageError
+from schemas.protocols import Partition, Stream
 from validation import Gate, Suite
 
+if TYPE_CHECKING:
+    from ingest.metrics import IngestMetrics
+
 OnProgress = Callable[[IngestReport], None]
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds until a stream that is away is tried again
+_LOG = logging.getLogger("replaylake.ingest")
 
 
-def ingest_once(
-    lake: Lake,
-    *names: str,
-    stream: str | Stream | None = None,
-    flush: FlushPolicy | None = None,
-    settings: Settings | None = None,
-    on_progress: OnProgress | None = None,
-) -> IngestReport:
+def ingest_once(lake: Lake, *names: str, **options: Unpack[IngestOptions]) -> IngestReport:
     """Land what the stream holds now for these archives, or for all, and return what became of it.
 
-    Run it again, or many at once: every step is in the steps or in quarantine, exactly once. `stream` and
-    `flush` stand before what the settings say, which are read where they are not given.
+    Run it again, or many at once: every step is in the steps or in quarantine, exactly once.
     """
-    with _worker(lake, names, stream, flush, settings or load_settings(), on_progress) as worker:
-        return worker.run_to_end()
+    tally = _Tally(options)
+    with _worker(lake, names, options, tally) as worker:
+        worker.run_to_end()
+    return tally.total
 
 
 def ingest_follow(
-    lake: Lake,
-    *names: str,
-    stop: threading.Event,
-    stream: str | Stream | None = None,
-    flush: FlushPolicy | None = None,
-    settings: Settings | None = None,
-    on_progress: OnProgress | None = None,
+    lake: Lake, *names: str, stop: threading.Event, **options: Unpack[IngestOptions]
 ) -> IngestReport:
-    """Land what comes until `stop` is set; what is buffered then is committed first."""
-    with _worker(lake, names, stream, flush, settings or load_settings(), on_progress) as worker:
-        return worker.run_until(stop)
+    """Land what comes until `stop` is set; what is buffered then is committed first.
+
+    A stream that does not answer, at the start or later, is tried again until it does.
+    """
+    tally = _Tally(options)
+    pause = _FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            with _worker(lake, names, options, tally) as worker:
+                pause = _FIRST_PAUSE
+                worker.run_until(stop)
+        except StreamAwayError as exc:
+            _LOG.warning("%s Trying again in %g s.", exc.message, pause)
+            stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+    return tally.total
+
+
+class IngestOptions(TypedDict, total=False):
+    """Say how to ingest. What is not given is as the settings say, which are read where not given."""
+
+    stream: str | Stream | None  # a URL, or a stream that is open already
+    flush: FlushPolicy | None
+    settings: Settings | None
+    on_progress: OnProgress | None  # hears the total after each commit
+    metrics: IngestMetrics | None
+    topic: str | None  # to read instead of the archive's own
+    start: int | datetime | None  # the offset, or the time, at which a fresh archive begins
+
+
+class _Tally:
+    """Add up what the workers of one run did, and pass it on (see ingest.WorkerObserver)."""
+
+    def __init__(self, options: IngestOptions) -> None:
+        self.total = IngestReport()
+        self.metrics = options.get("metrics")
+        self._on_progress = options.get("on_progress")
+
+    def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
+        self.total.add(report)
+        if self.metrics is not None:
+            self.metrics.landed(archive, report, seconds)
+        if self._on_progress is not None:
+            self._on_progress(self.total)
+
+    def conflicted(self, archive: str) -> None:
+        self.total.conflicts += 1
+        if self.metrics is not None:
+            self.metrics.conflicted(archive)
 
 
 @contextmanager
-def _worker(
-    lake: Lake,
-    names: Sequence[str],
-    stream: str | Stream | None,
-    flush: FlushPolicy | None,
-    settings: Settings,
-    on_progress: OnProgress | None,
-) -> Iterator[Worker]:
+def _worker(lake: Lake, names: Sequence[str], options: IngestOptions, tally: _Tally) -> Iterator[Worker]:
+    settings = options.get("settings") or load_settings()
     archives = [lake.archive(name) for name in dict.fromkeys(names)] or lake.archives()
+    _check(lake, archives, options)
+    policy = FlushPolicy(settings.flush_rows, settings.flush_bytes, settings.flush_seconds)
+    with ExitStack() as stack:
+        source = stack.enter_context(opened_stream(lake, options.get("stream"), settings))
+        intakes = [_intake(archive, source, settings, options.get("topic")) for archive in archives]
+        start = options.get("start")
+        if start is not None:
+            _begin(intakes[0], source, start)
+            options["start"] = None  # begun: where the stream goes away, it goes on from there
+        group = f"replaylake.{lake.id}"
+        flush = options.get("flush") or policy
+        worker = stack.enter_context(Worker(source, intakes, group, flush=flush, observer=tally))
+        if tally.metrics is not None:
+            stack.enter_context(tally.metrics.following(worker.lag))
+        yield worker
+
+
+def _check(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> None:
     if not archives:
         raise UsageError(
             f"The lake {lake.folder} has no archives.",
             hint="Create one first: replaylake archive create NAME --env CartPole-v1",
         )
-    with opened_stream(lake, stream, settings) as source:
-        intakes = [_intake(archive, source, settings) for archive in archives]
-        worker = Worker(
-            source,
-            intakes,
-            group=f"replaylake.{lake.id}",
-            flush=flush or FlushPolicy(settings.flush_rows, settings.flush_bytes, settings.flush_seconds),
-            on_progress=on_progress or (lambda report: None),
-        )
-        with worker:
-            yield worker
+    for name in ("topic", "start"):
+        if options.get(name) is not None and len(archives) != 1:
+            raise UsageError(
+                f"A {name} is for one archive, not for {len(archives)}.", hint="Name the archive."
+            )
 
 
-def _intake(archive: Archive, stream: Stream, settings: Settings) -> Intake:
-    return Intake(archive_topic(archive, stream, settings), ArchiveLanding(archive), gate_of(archive))
+def _intake(archive: Archive, stream: Stream, settings: Settings, topic: str | None) -> Intake:
+    source = stream.topic(topic) if topic else archive_topic(archive, stream, settings)
+    return Intake(source, ArchiveLanding(archive), gate_of(archive))
+
+
+def _begin(intake: Intake, stream: Stream, start: int | datetime) -> None:
+    partitions = [Partition(intake.topic.name, number) for number in range(intake.topic.partitions)]
+    if isinstance(start, datetime):
+        intake.begin_at({partition: stream.offset_at(partition, start) for partition in partitions})
+        return
+    held = {partition: stream.bounds(partition) for partition in partitions}
+    intake.begin_at({p: min(max(start, bounds.earliest), bounds.end) for p, bounds in held.items()})
 
 
 def gate_of(archive: Archive) -> Gate:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest import Intake
-from replaylake import Lake
+from ingest import IngestReport, Intake
+from ingest.metrics import IngestMetrics
+from replaylake import Lake, ingest_follow
 from replaylake.cli.signals import stopped_by_signals
-from tests.cli.command import call, ndjson, ok, steps
+from tests.cli.command import call, ndjson, ok, step, steps
 
 
 @pytest.mark.parametrize("words", [(), ("--once", "--follow")], ids=str)
@@ -67,3 +70,57 @@ def test_commits_are_logged(folder: Path) -> None:
     ok("publish", "cartpole", "-", stdin=ndjson(*steps(1)))
     logged = ok("ingest", "--once", "--log-level", "info", "--log-format", "json").err
     assert '"message": "landed"' in logged and '"accepted": 10' in logged
+
+
+def test_a_fresh_archive_ingests_what_an_older_one_has_from_a_place_on(folder: Path) -> None:
+    for name in ("cartpole", "fresh"):
+        Lake("lake").create(name, env="CartPole-v1")
+    for number in range(4):
+        ok("publish", "cartpole", "-", "--partitions", "1", stdin=ndjson(step(0, number)))
+    ok("ingest", "cartpole", "--once")
+    again = ("ingest", "fresh", "--once", "--topic", "replaylake.cartpole")
+    assert ok(*again, "--from", "2", "--json").document["accepted"] == 2
+    refused = call(*again, "--from", "0")
+    assert refused.code == 2 and "has begun already" in refused.err and "archive create" in refused.err
+    assert ok(*again, "--json").document["accepted"] == 0
+    rows = ok("query", "select step from fresh.steps order by step", "--json").document
+    assert rows == [{"step": 2}, {"step": 3}]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("cartpole", "--from", "yesterday"), "an offset or a time"),
+        (("cartpole", "--from", "2026-03-01T00:00:00"), "with its zone"),
+        (("--from", "3"), "one archive"),
+        (("cartpole", "--topic", "nowhere"), "no topic 'nowhere'"),
+        (("cartpole", "--metrics-port", "70000"), "metrics_port"),
+    ],
+)
+def test_a_wrong_place_to_begin(words: tuple[str, ...], says: str, folder: Path) -> None:
+    for name in ("cartpole", "other"):
+        Lake("lake").create(name, env="CartPole-v1")
+    outcome = call("ingest", "--once", *words)
+    assert outcome.code == 2 and says in outcome.err
+
+
+def test_metrics_are_served_while_a_worker_runs(folder: Path) -> None:
+    Lake("lake").create("cartpole", env="CartPole-v1")
+    ok("publish", "cartpole", "-", "--partitions", "1", stdin=ndjson(*steps(3), {"broken": 1}))
+    metrics = IngestMetrics()
+    seen: list[str] = []
+    stop = threading.Event()
+    with metrics.serve(0) as port:
+
+        def look(done: IngestReport) -> None:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                seen.append(answer.read().decode())
+            stop.set()
+
+        ingest_follow(Lake("lake"), stop=stop, on_progress=look, metrics=metrics)
+    text = seen[0]
+    assert 'replaylake_rows_total{archive="cartpole",outcome="accepted"} 30.0' in text
+    assert 'replaylake_rows_total{archive="cartpole",outcome="quarantined"} 1.0' in text
+    assert 'replaylake_lag_messages{archive="cartpole",partition="0",topic="replaylake.cartpole"} 0.0' in text
+    assert "replaylake_stream_up 1.0" in text
+    assert 'replaylake_flush_seconds_count{archive="cartpole"} 1.0' in text
