@@ -12,6 +12,7 @@ _MODULES = {
     "ingest-arrow": ".ingest_arrow",
     "ingest-json": ".ingest_json",
     "ingest-memory": ".ingest_memory",
+    "publisher-overhead": ".publisher_overhead",
 }
 
 

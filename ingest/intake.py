@@ -22,7 +22,7 @@ from ingest.key_window import KeyWindow
 from ingest.partition_limit import refuse_excess
 from ingest.report import IngestReport
 from schemas.errors import UsageError
-from schemas.protocols import Bounds, Gate, Landing, Message, Move, Partition, TableName, Topic
+from schemas.protocols import Bounds, Gate, Landing, Message, Move, Partition, TableName, Topic, replays_id
 from schemas.step import quarantine_schema, steps_schema
 
 
@@ -83,6 +83,7 @@ class Intake:
         self._buffer = _Buffer()
         self._in_flight: Flush | None = None
         self._progress: dict[int, _Progress] = {}
+        self._no_replay: dict[str, Move] = {}  # asks that no replay has landed what we did not compare with
 
     @property
     def topic(self) -> Topic:
@@ -136,6 +137,9 @@ class Intake:
         self._window.forget()
         self._landing.refresh()
         self._progress = {where.number: self._look_up(where, held) for where, held in partitions.items()}
+        replays = replays_id(self._landing.spec.name)
+        seen = self._landing.position("steps", replays)
+        self._no_replay = {replays: Move(seen, seen)}
 
     def _look_up(self, partition: Partition, held: Bounds) -> _Progress:
         name = self._app_id(partition)
@@ -224,8 +228,8 @@ class Intake:
         refused = self._stamped(flush.refused, quarantine_schema(spec))
         accepted, refused = refuse_excess(accepted, refused, spec, self._gate.suite_hash, flush.settled)
         if flush.judged:
-            self._commit("quarantine", refused, flush.judged)
-        self._commit("steps", accepted, flush.landed)
+            self._commit("quarantine", refused, flush.judged | self._no_replay)
+        self._commit("steps", accepted, flush.landed | self._no_replay)
         return IngestReport(
             accepted=accepted.num_rows,
             quarantined=refused.num_rows,

@@ -19,6 +19,7 @@ from schemas.step import DATE_FIELD, GATE_FIELDS, LINEAGE_FIELDS, REASON_FIELDS,
 
 KEY_CONFLICT = "key_conflict"
 CLOCK_SKEW = "clock_skew"
+CLASH = "a row with this key and other content landed before"
 _LINEAGE = LINEAGE_FIELDS[:-1]  # `ingested_at` is known at the commit
 Mask = NDArray[np.bool_]
 
@@ -84,7 +85,7 @@ def judge(
     accepted = ((verdict.accepted & on_time) | past) & ~held
     refused = ~accepted & ~held
 
-    candidates = _gated(rows, verdict, accepted)
+    candidates = gated(rows, verdict, accepted)
     split = window.split(candidates, pending)
     late_conflict = split.conflict & past[accepted]  # its verdict stands: it was accepted before
     landing = split.fresh | late_conflict
@@ -92,7 +93,7 @@ def judge(
 
     tables = [_faults(examined, spec, settled, gate)]
     if refused.any():
-        reasons, details = _why(decoded.table, verdict, rows["event_time"], on_time, refused, gate)
+        reasons, details = why(decoded.table, verdict, rows["event_time"], on_time, refused, gate)
         chosen = pa.array(refused)
         tables.append(_refused(rows.filter(chosen), sent.filter(chosen), reasons, details, gate))
     if clashing.any():
@@ -117,7 +118,7 @@ def _settled_rows(rows: pa.Table, settled: Mapping[int, Settled]) -> tuple[Mask,
     return past, held
 
 
-def _why(
+def why(
     table: pa.Table,
     verdict: Verdict,
     times: pa.ChunkedArray,
@@ -141,7 +142,7 @@ def _why(
     return reasons, details
 
 
-def _gated(rows: pa.Table, verdict: Verdict, accepted: Mask) -> pa.Table:
+def gated(rows: pa.Table, verdict: Verdict, accepted: Mask) -> pa.Table:
     """Add what the gate says of the accepted rows, in the order of the steps table."""
     quality, flags = GATE_FIELDS
     place = rows.schema.get_field_index(_LINEAGE[0].name)
@@ -175,7 +176,7 @@ def _refused(
 def _clashing(rows: pa.Table, sent: pa.Array, accepted: Mask, clashing: Mask, gate: Gate) -> pa.Table:
     places = pa.array(np.flatnonzero(accepted)[clashing])
     reasons = [[KEY_CONFLICT]] * len(places)
-    details = ["a row with this key and other content landed before"] * len(places)
+    details = [CLASH] * len(places)
     return _refused(rows.take(places), sent.take(places), reasons, details, gate)
 
 
@@ -193,7 +194,11 @@ def _faults(examined: Examined, spec: ArchiveSpec, settled: Mapping[int, Settled
     offsets = np.array([place.offset for place in places], dtype=np.int64)
     numbers = np.array([fault.row for fault in faults], dtype=np.int64)
     sent = pa.array([place.timestamp_ms * 1000 for place in places], pa.int64()).cast(TIMESTAMP)
-    columns = [pa.nulls(len(faults), field.type) for field in wire_schema(spec)]
+    # As ever, what has no time of its own takes its message's: a replay needs to know it.
+    columns = [
+        sent if field.name == "event_time" else pa.nulls(len(faults), field.type)
+        for field in wire_schema(spec)
+    ]
     columns += [
         pa.array([[fault.reason] for fault in faults], REASON_FIELDS[0].type),
         pa.array([fault.detail for fault in faults], pa.string()),

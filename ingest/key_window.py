@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.protocols import Landing
+from schemas.protocols import Committed
 from schemas.step import DATE_FIELD, GATE_FIELDS, KEY_COLUMNS, LINEAGE_FIELDS
 
 Hashes = NDArray[np.uint64]
@@ -92,7 +92,7 @@ class HashRuns:
 class KeyWindow:
     """Find duplicates among the rows of one archive that this worker consumes."""
 
-    def __init__(self, landing: Landing, *, max_keys: int = 50_000_000) -> None:
+    def __init__(self, landing: Committed, *, max_keys: int = 50_000_000) -> None:
         self._landing = landing
         self._max_keys = max_keys
         self._dates: OrderedDict[str, HashRuns] = OrderedDict()

@@ -1,11 +1,12 @@
-"""Tables of steps on their way out: what the publisher fills in, and who goes to which partition.
+"""Tables of steps on their way out: what the publisher fills in, who goes to which partition, and sending.
 
 Everything here is columnar: no loop runs over rows, only over distinct episodes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +19,49 @@ from ingest.streams.assignment import partition_for
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
 from schemas.errors import StepsError
+from schemas.protocols import Producer, Topic
 from schemas.step import TIMESTAMP
+from schemas.steps import Steps
+from schemas.wire import Form, encode_arrow, headers_for
 
 _MESSAGE_BYTES = 512 << 10  # well below what a Kafka broker takes by default
+
+
+class Sender:
+    """Send tables of steps as Arrow messages. What the producer has not taken yet is kept.
+
+    All calls come from one thread.
+    """
+
+    def __init__(self, spec: ArchiveSpec, topic: Topic, producer: Producer) -> None:
+        self._spec = spec
+        self._topic = topic
+        self._producer = producer
+        self._headers = headers_for(Form.ARROW)
+        self._unsent: deque[tuple[int, pa.Table]] = deque()
+
+    def add(self, tables: Iterable[pa.Table]) -> None:
+        """Take tables to be sent, all or none."""
+        taken = [part for table in tables for part in parts(table, self._topic.partitions)]
+        self._unsent.extend(taken)
+
+    def send(self) -> None:
+        """Return once all that was taken is durable; where it raises, all of it is kept: send again."""
+        while self._unsent:
+            partition, piece = self._unsent[0]
+            value = encode_arrow(Steps(piece, self._spec))
+            self._producer.send(self._topic.name, value, headers=self._headers, partition=partition)
+            self._unsent.popleft()
+        self._producer.flush()
+
+    @property
+    def unsent(self) -> bool:
+        """Say whether there is something that the producer has not taken yet."""
+        return bool(self._unsent)
+
+    def close(self) -> None:
+        """Flush what the producer has taken, and let go of it."""
+        self._producer.close()
 
 
 def with_texts(table: pa.Table, texts: dict[str, str | None]) -> pa.Table:

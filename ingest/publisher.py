@@ -1,47 +1,45 @@
-"""Publishing steps: rows or tables in, Arrow messages out, an episode always to one partition."""
+"""Publishing steps: rows, columns or tables in, Arrow messages out, an episode always to one partition."""
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import pyarrow as pa
 
-from ingest.outgoing import parts, with_prefix, with_texts, with_times
-from ingest.rows import ready_row
+from ingest.limits import Limits, Linger
+from ingest.outbox import Outbox
+from ingest.outgoing import Sender, with_prefix, with_texts, with_times
+from ingest.row_codec import RowCodec
 from schemas.archive_spec import ArchiveSpec
-from schemas.errors import StreamError
 from schemas.protocols import Stream
-from schemas.step import wire_schema
 from schemas.steps import Steps
-from schemas.wire import Form, encode_arrow, headers_for
-
-
-@dataclass(frozen=True, slots=True)
-class Linger:
-    """Say how long rows may wait before they are sent, whichever comes first.
-
-    The time is looked at when something is published: a publisher has no thread of its own.
-    """
-
-    rows: int = 1000
-    seconds: float = 0.5
-
 
 _LINGER = Linger()
+_LIMITS = Limits()
 
 
 class Publisher:
-    """Publish the steps of one archive, from one thread. The topic is made where there is none.
+    """Publish the steps of one archive. The topic is made where there is none. Threads may share it.
 
     Episode ids get the prefix `run/`: a fresh random one unless it is given, so an actor that starts again
-    never uses an episode twice; with `run=""` there is no prefix. `source`, `agent_id` and
-    `policy_version` stand where a row says nothing.
+    never uses an episode twice; with a `run` of its own it repeats its keys, and what it sent before is
+    dropped. With `run=""` there is no prefix. `source`, `agent_id` and `policy_version` stand where a row
+    says nothing.
+
+    A thread sends, by `linger`, also while nobody publishes. Where the stream is away, steps are kept and
+    sent later. A call waits where `limits` are reached, and raises StreamError after their seconds: that
+    step was not taken. Where the stream has failed for as long, or for another reason than being away, the
+    next call raises the error; that step was taken, and nothing is lost yet.
+
+    Close it, or use `with`: what is forgotten is sent when it is collected or the process ends in order,
+    without a word of failure but in the log. A fork leaves it to the parent.
     """
 
     def __init__(
@@ -54,23 +52,39 @@ class Publisher:
         agent_id: str = "default",
         policy_version: str | None = None,
         linger: Linger = _LINGER,
+        limits: Limits = _LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.run = secrets.token_hex(6) if run is None else run
         self._spec = spec
         self._prefix = f"{self.run}/" if self.run else ""
-        self._defaults = {"source": source, "agent_id": agent_id, "policy_version": policy_version}
-        self._linger = linger
+        self._texts = {"source": source, "agent_id": agent_id, "policy_version": policy_version}
         self._clock = clock
-        self._topic = stream.create_topic(spec.topic)
-        self._producer = stream.producer()
-        self._schema = wire_schema(spec)
-        self._headers = headers_for(Form.ARROW)
-        self._rows: list[dict[str, Any]] = []
-        self._outbox: deque[tuple[int, pa.Table]] = deque()  # what the producer has not taken yet
-        self._waiting = 0  # rows that are not acknowledged yet
-        self._since = 0.0  # when the first of them came
-        self._closed = False
+        self._numbers = itertools.count()
+        self._codec = RowCodec(spec, self._texts)
+        topic = stream.create_topic(spec.topic)
+        sender = Sender(spec, topic, stream.producer())
+        self._outbox = Outbox(sender, _tables_by(self._codec), linger, limits)
+        self._forgotten = weakref.finalize(self, _forget, self._outbox, spec.name)
+        self._forgotten.atexit = False  # the outbox sees to that itself
+
+    @property
+    def spec(self) -> ArchiveSpec:
+        """The spec of the archive."""
+        return self._spec
+
+    @property
+    def outbox(self) -> Outbox:
+        """What was published and is not durable yet."""
+        return self._outbox
+
+    def environment_number(self) -> int:
+        """Return 0, then 1, and so on: wrappers make episode ids of it that no two environments share."""
+        return next(self._numbers)
+
+    def now(self) -> float:
+        """Return the time by the publisher's clock, which steps without a time get."""
+        return self._clock()
 
     def publish(
         self,
@@ -114,47 +128,53 @@ class Publisher:
             }
         )
 
+    def publish_row(self, row: Mapping[str, Any]) -> None:
+        """Buffer one step, as `publish` does, from a mapping."""
+        self._add(dict(row))
+
     def publish_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Buffer steps; raise StepsError at the first bad one. The rows before it are kept."""
         for row in rows:
             self._add(dict(row))
 
-    def publish_table(self, table: pa.Table) -> None:
-        """Send a table of steps, all or none; raise StepsError with the column that does not fit.
+    def publish_columns(self, columns: Mapping[str, Any], rows: int) -> None:
+        """Buffer so many steps, all or none: a column has one value a row, as an array or a sequence.
 
-        Where it raises StreamError, the table was taken all the same: flush again.
+        For a Dict or Tuple space it may be a mapping of columns (`item_0` and so on). A column of texts that
+        is not given is filled as `publish` does it, and None in a column is no value. Arrays are copied.
         """
-        self._check_open()
-        filled = with_texts(table, self._defaults)
+        if not rows:
+            return
+        filled = {"event_time": [self._clock()] * rows, **columns}
+        if (episodes := filled.get("episode_id")) is not None:
+            filled["episode_id"] = [self._named(episode) for episode in episodes]
+        taken = self._codec.take_many(filled, rows)
+        self._outbox.put(taken, rows, sum(map(self._codec.size, taken)))
+
+    def publish_table(self, table: pa.Table) -> None:
+        """Take a table of steps, all or none; raise StepsError with the column that does not fit."""
+        filled = with_texts(table, self._texts)
         if self._prefix:
             filled = with_prefix(filled, self._prefix)
-        steps = Steps(with_times(filled, self._spec, self._now()), self._spec)
-        self._pack_rows()
-        self._outbox.extend(parts(steps.table, self._topic.partitions))
-        self._note(len(steps))
-        self._send()
-        self._flush_if_due()
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        steps = Steps(with_times(filled, self._spec, now), self._spec)
+        if len(steps):
+            self._outbox.put([steps.table], len(steps), steps.table.nbytes)
 
     def flush(self) -> None:
         """Return once all that was published is durable.
 
-        Where it raises StreamError, everything is kept: flush again.
+        Where it raises StreamError, everything is kept: flush again, or go on; the thread tries by itself.
         """
-        self._pack_rows()
-        self._send()
-        self._producer.flush()
-        self._waiting = 0
+        self._outbox.flush()
 
     def close(self) -> None:
-        """Flush and let go. Closing twice is harmless."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._pack_rows()
-            self._send()
-        finally:
-            self._producer.close()
+        """Flush and let go. Closing twice is harmless.
+
+        Raise StreamError with the number of steps that did not reach the stream in the seconds of `limits`.
+        """
+        self._forgotten.detach()
+        self._outbox.close()
 
     def __enter__(self) -> Self:
         return self
@@ -163,45 +183,31 @@ class Publisher:
         self.close()
 
     def _add(self, record: dict[str, Any]) -> None:
-        self._check_open()
-        for name, value in self._defaults.items():
-            if record.get(name) is None:
-                record[name] = value
         if record.get("event_time") is None:
-            record["event_time"] = self._now()
-        row = ready_row({**record, "episode_id": self._named(record.get("episode_id"))}, self._spec)
-        self._note(1)
-        self._rows.append(row)
-        self._flush_if_due()
+            record["event_time"] = self._clock()
+        record["episode_id"] = self._named(record.get("episode_id"))
+        row = self._codec.take(record)
+        self._outbox.put((row,), 1, self._codec.size(row))
 
     def _named(self, episode_id: Any) -> str | None:
         return None if episode_id is None else f"{self._prefix}{episode_id}"
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _note(self, rows: int) -> None:
-        if not self._waiting:
-            self._since = self._clock()
-        self._waiting += rows
+def _tables_by(codec: RowCodec) -> Callable[[Sequence[Any]], Iterator[pa.Table]]:
+    """Return how entries of an outbox become tables: rows in runs, tables as they are."""
 
-    def _flush_if_due(self) -> None:
-        if self._waiting >= self._linger.rows or self._clock() - self._since >= self._linger.seconds:
-            self.flush()
+    def tables(entries: Sequence[Any]) -> Iterator[pa.Table]:
+        for is_table, run in itertools.groupby(entries, lambda entry: isinstance(entry, pa.Table)):
+            if is_table:
+                yield from run
+            else:
+                yield codec.table(list(run))
 
-    def _pack_rows(self) -> None:
-        if self._rows:
-            steps = Steps(pa.Table.from_pylist(self._rows, schema=self._schema), self._spec)
-            self._outbox.extend(parts(steps.table, self._topic.partitions))
-            self._rows = []
+    return tables
 
-    def _send(self) -> None:
-        while self._outbox:
-            partition, piece = self._outbox[0]
-            value = encode_arrow(Steps(piece, self._spec))
-            self._producer.send(self._topic.name, value, headers=self._headers, partition=partition)
-            self._outbox.popleft()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StreamError("The publisher is closed.")
+def _forget(outbox: Outbox, name: str) -> None:
+    if outbox.is_closed:  # as it is in a child of the process that made it
+        return
+    outbox.abandon()
+    warnings.warn(f"A publisher of the archive {name!r} was not closed.", ResourceWarning, stacklevel=2)

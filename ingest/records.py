@@ -50,3 +50,5 @@ class Mapped:
     table: pa.Table  # columns by the mapping's names
     record: NDArray[np.int64]  # (M,) index of each row's record
     refused: tuple[Refused, ...]
+    raw: Callable[[int], bytes] | None = None  # the bytes of a record, by its index, as `Records` has them
+    sent: NDArray[np.int64] | None = None  # (M,) when each row's message was sent, in microseconds

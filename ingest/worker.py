@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from ingest.collector import collector_seldom
 from ingest.intake import Flush, Intake
 from ingest.lookahead import Lookahead, Polled, PollPolicy
 from ingest.report import IngestReport
@@ -20,7 +19,6 @@ from schemas.errors import CommitConflictError, StreamError, UsageError
 from schemas.protocols import Partition, Stream
 
 _MEMBERSHIP = 10.0  # seconds of a slow landing after which the group hears that we live
-_ALLOCATIONS = 200_000  # between two looks of the collector
 _LOG = logging.getLogger("replaylake.ingest")
 
 
@@ -102,7 +100,7 @@ class Worker:
 
     def run_until(self, stop: threading.Event) -> IngestReport:
         """Follow the stream until `stop` is set, then commit what is buffered."""
-        with _collector_seldom():
+        with collector_seldom():
             while not stop.is_set():
                 self._turn()
             self._land_all()
@@ -115,7 +113,7 @@ class Worker:
             for intake in self._intakes.values()
             for partition in (Partition(intake.topic.name, n) for n in range(intake.topic.partitions))
         }
-        with _collector_seldom():
+        with collector_seldom():
             while not self._have_landed(targets):
                 self._turn()
         return self._total
@@ -233,14 +231,3 @@ class Worker:
 def _timed(intake: Intake, flush: Flush) -> tuple[IngestReport, float]:
     begun = time.perf_counter()
     return intake.land(flush), time.perf_counter() - begun
-
-
-@contextmanager
-def _collector_seldom() -> Iterator[None]:
-    """Let Python's cycle collector look less often: a poll's many small messages hold no cycles."""
-    before = gc.get_threshold()
-    gc.set_threshold(_ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

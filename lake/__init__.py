@@ -3,8 +3,31 @@
 from lake.archive import Archive
 from lake.lake import Lake
 from lake.landing import ArchiveLanding
+from lake.quarantine import (
+    QuarantineChoice,
+    ReasonSummary,
+    quarantine_count,
+    quarantine_reasons,
+    quarantine_rows,
+    row_id,
+)
 from lake.reader import read_transitions
+from lake.replays import ReplayLanding
 from lake.snapshots import Snapshot
 from lake.sql import QueryResult
 
-__all__ = ["Archive", "ArchiveLanding", "Lake", "QueryResult", "Snapshot", "read_transitions"]
+__all__ = [
+    "Archive",
+    "ArchiveLanding",
+    "Lake",
+    "QuarantineChoice",
+    "QueryResult",
+    "ReasonSummary",
+    "ReplayLanding",
+    "Snapshot",
+    "quarantine_count",
+    "quarantine_reasons",
+    "quarantine_rows",
+    "read_transitions",
+    "row_id",
+]

@@ -6,25 +6,27 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from lake.files import check_folder, storage_errors
-from lake.parquet import remove_files, write_files
+from lake.parquet import WrittenFile, remove_files, write_files
 from schemas.errors import CommitConflictError, NotFoundError, StorageError
 from schemas.protocols import Move
 
-_RETRIES = 50  # appends of others merge with ours: each costs one attempt
+_RETRIES = 50  # appends of others stand before ours: each costs one attempt
+_REPEAT = "Refresh, seek and repeat."
 _T = TypeVar("_T")
 
 
 class CommitLog:
     """Append to a Delta table through one pinned version of it.
 
-    A commit through a version that another writer of the same app id has passed is refused by Delta.
-    Through a newer one it would be accepted silently, so the positions are compared after each refresh.
+    A commit is made as the version after the pinned one, or refused by Delta because another writer was
+    there first. Then the handle is refreshed, and tries again if the positions still are as they were.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -89,53 +91,95 @@ class CommitLog:
         # In the root's part some characters are escaped, in the rest none.
         return sorted(uri.removeprefix("file://").removeprefix(root) for uri in uris)
 
+    def file_sizes(self) -> list[tuple[str, int, int]]:
+        """Return each file's path, its rows and its bytes, in the order in which they were written."""
+        with self._lock:
+            actions = pa.table(self._translated(lambda: self._table.get_add_actions(flatten=True)))
+        written = actions.sort_by([("modification_time", "ascending"), ("path", "ascending")])
+        names, rows, sizes = (written[name].to_pylist() for name in ("path", "num_records", "size_bytes"))
+        return [
+            (str(self._folder / unquote(name)), count or 0, size)  # here the library escapes what we wrote
+            for name, count, size in zip(names, rows, sizes, strict=True)
+        ]
+
     def position(self, app_id: str) -> int:
         """Return the last offset that landed for the app id, or -1."""
         with self._lock:
             version = self._table.transaction_version(app_id)
         return -1 if version is None else version
 
-    def append(self, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]) -> int:
+    def append(
+        self,
+        rows: pa.Table,
+        moves: Mapping[str, Move],
+        metadata: Mapping[str, str],
+        *,
+        onto: int | None = None,
+    ) -> int:
         """Append rows, none at all too, and move positions, in one commit; return a version that has it.
 
-        Raise CommitConflictError where a position is not `before` any more: nothing was written then.
-        After another StorageError the commit may be there or not: refresh, and look at the positions.
+        Raise CommitConflictError where a position is not `before` any more, or where `onto` is given and
+        the newest version is another one: nothing was written then. After another StorageError the commit
+        may be there or not: refresh, and look at the positions.
         """
         self._check_columns(rows)
-        self._check_positions(moves)
-        partition_by = self.partition_by
-        written = write_files(self._folder, rows, partition_by)
+        self._check(moves, onto)
+        written = write_files(self._folder, rows, self.partition_by)
         properties = CommitProperties(
-            app_transactions=[Transaction(app_id, move.after) for app_id, move in moves.items()],
+            app_transactions=[
+                Transaction(app_id, move.after) for app_id, move in moves.items() if move.after != move.before
+            ],
             custom_metadata=dict(metadata),
-            max_commit_retries=_RETRIES,
+            # Delta would put our commit behind those of others unseen: we look at the positions between.
+            max_commit_retries=0,
         )
         try:
             with self._lock:
-                self._check_positions(moves)  # another thread may have refreshed the handle meanwhile
-                self._translated(
-                    lambda: self._table.create_write_transaction(
-                        [file.action for file in written],
-                        "append",
-                        self._table.schema(),
-                        partition_by,
-                        commit_properties=properties,
-                    )
-                )
+                for _ in range(_RETRIES):
+                    self._check(moves, onto)  # another thread or attempt may have refreshed
+                    if self._write(written, properties):
+                        break
+                    self.refresh()
+                    self._check_columns(rows)
+                else:
+                    raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=_REPEAT)
                 self.refresh()  # a commit leaves the handle on the version before it
                 return self.version
         except CommitConflictError:
             remove_files(written)
             raise
 
-    def _check_positions(self, moves: Mapping[str, Move]) -> None:
+    def _write(self, written: Sequence[WrittenFile], properties: CommitProperties) -> bool:
+        """Commit as the version after ours; False where another writer has made that one."""
+        try:
+            self._translated(
+                lambda: self._table.create_write_transaction(
+                    [file.action for file in written],
+                    "append",
+                    self._table.schema(),
+                    self.partition_by,
+                    commit_properties=properties,
+                )
+            )
+        except CommitConflictError:
+            return False
+        return True
+
+    def check_positions(self, moves: Mapping[str, Move]) -> None:
+        """Raise CommitConflictError where a position of the pinned version is not `before`."""
         for app_id, move in moves.items():
             stored = self.position(app_id)
-            if stored != move.before or move.after <= stored:
+            if stored != move.before or move.after < stored:
                 raise CommitConflictError(
                     f"The position of {app_id} is {stored}, not {move.before}, from where it was to move "
-                    f"to {move.after}."
+                    f"to {move.after}.",
+                    hint=_REPEAT,
                 )
+
+    def _check(self, moves: Mapping[str, Move], onto: int | None) -> None:
+        if onto is not None and self.version != onto:
+            raise CommitConflictError(f"The version is {self.version}, not {onto}.", hint=_REPEAT)
+        self.check_positions(moves)
 
     def _check_columns(self, rows: pa.Table) -> None:
         """Refuse rows of other columns: Delta takes files as they are, and no reader could read them."""
@@ -161,7 +205,7 @@ def _translated(folder: Path, action: Callable[[], _T]) -> _T:
         raise NotFoundError("table", str(folder)) from exc
     except CommitFailedError as exc:
         raise CommitConflictError(
-            f"Another writer committed first: {_first_line(exc)}.", hint="Refresh, seek and repeat."
+            f"Another writer committed first: {_first_line(exc)}.", hint=_REPEAT
         ) from exc
     except (DeltaError, OSError) as exc:
         raise StorageError(

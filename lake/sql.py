@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lake.commits import CommitLog
 from lake.parquet import partition_values
+from lake.replay_log import RESOLVED_FIELDS, ROW_IDENTITY, ReplayLog
 from schemas.errors import QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lake.archive import Archive
 
 _T = TypeVar("_T")
-_VIEWS = ("steps", "transitions", "quarantine")
+_VIEWS = ("steps", "transitions", "quarantine", "quarantine_all")
 # The names with a blank are ours alone: no extra column can have one.
 _TRANSITIONS = """
     select * exclude ("following observation")
@@ -100,10 +101,16 @@ def run_query(
 
 
 class TableFiles:
-    """Name what a view reads: files of one version of a table, and the table's columns."""
+    """Name what a view reads: files of one version of a table, and the table's columns.
 
-    def __init__(self, log: CommitLog, files: Sequence[str] | None = None) -> None:
+    `resolved` are the lists of the rows that replays have taken out of quarantine.
+    """
+
+    def __init__(
+        self, log: CommitLog, files: Sequence[str] | None = None, resolved: Sequence[str] = ()
+    ) -> None:
         self.files = log.files() if files is None else list(files)
+        self.resolved = list(resolved)
         self.schema = log.schema
         self.partition_by = log.partition_by
         self._folder = log.folder
@@ -120,7 +127,7 @@ class TableFiles:
             groups.setdefault(tuple(partition_values(path, self.partition_by).items()), []).append(path)
         selects = []
         for values, files in groups.items():
-            given = ", ".join(f"{_text(value)}::varchar as {quoted(name)}" for name, value in values)
+            given = ", ".join(f"{literal(value)}::varchar as {quoted(name)}" for name, value in values)
             reading = f"read_parquet({_globs(files)}, hive_partitioning = false, {_READING})"
             selects.append(f"select *, {given} from {reading}")
         return f"({' union all by name '.join(selects)})"
@@ -132,7 +139,9 @@ def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyCo
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
     connection.execute("set TimeZone = 'UTC'")
-    paths = [path for views in tables.values() for files in views.values() for path in files.files]
+    paths = [
+        path for views in tables.values() for view in views.values() for path in (*view.files, *view.resolved)
+    ]
     patterns = [_escaped(path) for path in paths if _GLOB.search(path)]
     connection.execute(f"set allowed_paths = {_list([*paths, *patterns])}")
     connection.execute("set enable_external_access = false")
@@ -145,9 +154,11 @@ def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyCo
 
 
 def _views(archive: Archive) -> dict[str, TableFiles]:
+    steps = archive.table("steps")  # opened first: what a replay has landed by then is in quarantine, too
+    resolved = ReplayLog(archive.folder, archive.name, steps).files()
     return {
-        "steps": TableFiles(archive.table("steps")),
-        "quarantine": TableFiles(archive.table("quarantine")),
+        "steps": TableFiles(steps),
+        "quarantine": TableFiles(archive.table("quarantine"), resolved=resolved),
     }
 
 
@@ -157,13 +168,33 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, ta
         connection.register(f"empty_{name}_{view}", table.schema.empty_table())
     columns = ", ".join(map(quoted, table.schema.names))
     shown = f"{columns}, exp(action_log_prob) as action_probability"
-    try:
-        connection.execute(f"create view {quoted(name)}.{quoted(view)} as select {shown} from {source}")
-    except duckdb.Error as exc:  # it looks into the files already
-        raise unreadable(exc) from exc
+    queries = {view: f"select {shown} from {source}"}
     if view == "steps":
-        query = _TRANSITIONS.format(name=quoted(name))
-        connection.execute(f"create view {quoted(name)}.transitions as {query}")
+        queries["transitions"] = _TRANSITIONS.format(name=quoted(name))
+    if view == "quarantine":
+        queries = _quarantine_queries(shown, source, table.resolved)
+    for made, query in queries.items():
+        try:
+            connection.execute(f"create view {quoted(name)}.{quoted(made)} as {query}")
+        except duckdb.Error as exc:  # it looks into the files already
+            raise unreadable(exc) from exc
+
+
+def _quarantine_queries(shown: str, source: str, resolved: Sequence[str]) -> dict[str, str]:
+    """Return the view without the rows that replays have resolved, and the one that says of all how."""
+    said = ", ".join(field.name for field in RESOLVED_FIELDS)
+    if not resolved:
+        nothing = ", ".join(f"null::varchar as {field.name}" for field in RESOLVED_FIELDS)
+        return {
+            "quarantine": f"select {shown} from {source}",
+            "quarantine_all": f"select {shown}, {nothing} from {source}",
+        }
+    lists = f"read_parquet({_globs(resolved)}, hive_partitioning = false) as listed"
+    listed = f"{lists} using ({', '.join(ROW_IDENTITY)})"
+    return {
+        "quarantine": f"select {shown} from {source} as held anti join {listed}",
+        "quarantine_all": f"select {shown}, {said} from {source} as held left join {listed}",
+    }
 
 
 def unreadable(exc: duckdb.Error) -> StorageError:
@@ -179,12 +210,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(value: str | None) -> str:
+def literal(value: str | None) -> str:
+    """Write a text as SQL has it."""
     return "null" if value is None else "'" + value.replace("'", "''") + "'"
 
 
 def _list(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, values))}]"
+    return f"[{', '.join(map(literal, values))}]"
 
 
 def _globs(paths: Sequence[str]) -> str:

@@ -7,10 +7,22 @@ which is a part of this package, must not wait for what a verb does not need.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lake import Archive, Lake, Snapshot
+    from ingest.limits import Limits, Linger
+    from ingest.wrappers.gymnasium import RecordSteps
+    from ingest.wrappers.pettingzoo import RecordParallelSteps, RecordTurns
+    from ingest.wrappers.vector import RecordVectorSteps
+    from lake import Archive, Lake, QuarantineChoice, Snapshot
     from replaylake.flows.ingest import ingest_follow, ingest_once
     from replaylake.flows.learning import evaluate, train
-    from replaylake.flows.publishing import Publisher, publish_lines
+    from replaylake.flows.publishing import (
+        AsyncPublisher,
+        Publisher,
+        publish_files,
+        publish_lines,
+        publish_topic,
+    )
+    from replaylake.flows.quarantine import ReplayReport, replay_quarantine
+    from replaylake.flows.timeline import timeline_follow, timeline_once
     from schemas.archive_spec import ArchiveSpec
     from schemas.errors import ReplayLakeError
     from schemas.steps import Steps
@@ -19,17 +31,31 @@ else:
     _HOMES = {
         "Archive": "lake",
         "ArchiveSpec": "schemas.archive_spec",
+        "AsyncPublisher": "replaylake.flows.publishing",
         "Gate": "validation",
         "Lake": "lake",
+        "Limits": "ingest.limits",
+        "Linger": "ingest.limits",
         "Publisher": "replaylake.flows.publishing",
+        "QuarantineChoice": "lake",
+        "RecordParallelSteps": "ingest.wrappers.pettingzoo",
+        "RecordSteps": "ingest.wrappers.gymnasium",
+        "RecordTurns": "ingest.wrappers.pettingzoo",
+        "RecordVectorSteps": "ingest.wrappers.vector",
         "ReplayLakeError": "schemas.errors",
+        "ReplayReport": "replaylake.flows.quarantine",
         "Snapshot": "lake",
         "Steps": "schemas.steps",
         "Suite": "validation",
         "evaluate": "replaylake.flows.learning",
         "ingest_follow": "replaylake.flows.ingest",
         "ingest_once": "replaylake.flows.ingest",
+        "publish_files": "replaylake.flows.publishing",
         "publish_lines": "replaylake.flows.publishing",
+        "publish_topic": "replaylake.flows.publishing",
+        "replay_quarantine": "replaylake.flows.quarantine",
+        "timeline_follow": "replaylake.flows.timeline",
+        "timeline_once": "replaylake.flows.timeline",
         "train": "replaylake.flows.learning",
     }
 
@@ -48,16 +74,30 @@ else:
 __all__ = [
     "Archive",
     "ArchiveSpec",
+    "AsyncPublisher",
     "Gate",
     "Lake",
+    "Limits",
+    "Linger",
     "Publisher",
+    "QuarantineChoice",
+    "RecordParallelSteps",
+    "RecordSteps",
+    "RecordTurns",
+    "RecordVectorSteps",
     "ReplayLakeError",
+    "ReplayReport",
     "Snapshot",
     "Steps",
     "Suite",
     "evaluate",
     "ingest_follow",
     "ingest_once",
+    "publish_files",
     "publish_lines",
+    "publish_topic",
+    "replay_quarantine",
+    "timeline_follow",
+    "timeline_once",
     "train",
 ]

@@ -64,7 +64,7 @@ PROPENSITY_ALIAS = "action_probability"  # the wire takes it for action_log_prob
 RESERVED_COLUMNS = frozenset(
     {column.name for column in WIRE_COLUMNS}
     | {field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, *REASON_FIELDS, DATE_FIELD)}
-    | {PROPENSITY_ALIAS, "version"}
+    | {PROPENSITY_ALIAS, "version", "resolved_by", "resolved_as"}
 )
 
 

@@ -98,6 +98,8 @@ class Broker:
             pid = int((self.folder / "pid").read_text())
         except (OSError, ValueError):
             return None
+        if pid in _children:
+            return pid if _children[pid].poll() is None else None
         return pid if _is_broker(pid) else None
 
     def start(self) -> None:
@@ -142,8 +144,6 @@ class Broker:
             return
         os.kill(pid, number)
         while number in (signal.SIGTERM, signal.SIGKILL) and self.pid is not None:
-            if pid in _children:
-                _children[pid].poll()  # reaps it
             time.sleep(0.05)
 
     def _properties(self) -> dict[str, str]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from ingest.streams.assignment import partition_for, routing_key
 from schemas.protocols import Producer, Stream, Topic
 from schemas.wire import Form, headers_for
@@ -31,23 +33,35 @@ def publish_lines(
     """
     target = stream.create_topic(topic)
     producer = stream.producer()
+    sender = LineSender(producer, target, rows=rows, message_bytes=message_bytes)
     try:
-        batches = _Batches(producer, target, rows, message_bytes)
         for line in lines:
-            stripped = line.strip()
-            if stripped:
-                batches.add(stripped)
-        batches.send_all()
+            sender.add(line)
+            if sender.held >= _FLUSH_BYTES:  # bounded memory, whatever the producer
+                producer.flush()
+                sender.held = 0
+        sender.send_all()
     finally:
         producer.close()
-    return batches.sent
+    return sender.taken
 
 
-class _Batches:
-    """Gather the lines of each partition until they make a message."""
+class LineSender:
+    """Gather the lines of each partition until they make a message.
 
-    def __init__(self, producer: Producer, topic: Topic, rows: int, message_bytes: int) -> None:
-        self.sent = 0
+    `taken` counts the lines, and `held` the bytes in messages since the caller, who flushes, set it back.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        topic: Topic,
+        *,
+        rows: int = _MESSAGE_ROWS,
+        message_bytes: int = _MESSAGE_BYTES,
+    ) -> None:
+        self.taken = 0
+        self.held = 0
         self._producer = producer
         self._topic = topic
         self._rows = rows
@@ -55,9 +69,13 @@ class _Batches:
         self._headers = headers_for(Form.NDJSON)
         self._lines: list[list[bytes]] = [[] for _ in range(topic.partitions)]
         self._bytes = [0] * topic.partitions
-        self._unflushed = 0
 
     def add(self, line: bytes) -> None:
+        """Take a line; an empty one is left out."""
+        line = line.strip()
+        if not line:
+            return
+        self.taken += 1
         number = partition_for(_key(line), self._topic.partitions)
         gathered = self._lines[number]
         if gathered and (
@@ -68,6 +86,7 @@ class _Batches:
         self._bytes[number] += len(line) + 1
 
     def send_all(self) -> None:
+        """Send what was gathered; it is durable once the producer has flushed."""
         for number, gathered in enumerate(self._lines):
             if gathered:
                 self._send(number)
@@ -75,22 +94,25 @@ class _Batches:
     def _send(self, number: int) -> None:
         value = b"\n".join(self._lines[number])
         self._producer.send(self._topic.name, value, headers=self._headers, partition=number)
-        self.sent += len(self._lines[number])
+        self.held += len(value)
         self._lines[number] = []
         self._bytes[number] = 0
-        self._unflushed += len(value)
-        if self._unflushed >= _FLUSH_BYTES:  # bounded memory, whatever the producer
-            self._producer.flush()
-            self._unflushed = 0
 
 
 def _key(line: bytes) -> bytes:
     """Return the key of the line's episode or event, as a publisher has it; else the line itself."""
     try:
-        record: Any = json.loads(line)
+        record = _parsed(line)
         source, name = record.get("source"), record.get("episode_id")
         source = "default" if source is None else source
         name = record.get("event_id") if name is None else name
         return routing_key(source, name) if isinstance(source, str) and isinstance(name, str) else line
     except (ValueError, RecursionError, AttributeError):  # no JSON, no object, half a character
         return line
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # which knows no NaN
+        return json.loads(line)

@@ -24,7 +24,9 @@ from replaylake.cli import (
     demo,
     evaluate,
     ingest,
+    ingest_timeline,
     publish,
+    quarantine,
     query,
     snapshot,
     train,
@@ -32,7 +34,21 @@ from replaylake.cli import (
 from replaylake.cli.failures import exit_code_of, quiet_when_nobody_reads
 from replaylake.cli.verbs import add_root
 
-_VERBS = (demo, archive, publish, ingest, query, snapshot, train, evaluate, algorithms, config, bench)
+_VERBS = (
+    demo,
+    archive,
+    publish,
+    ingest,
+    ingest_timeline,
+    query,
+    quarantine,
+    snapshot,
+    train,
+    evaluate,
+    algorithms,
+    config,
+    bench,
+)
 
 
 class _Root(TyperGroup):
@@ -57,8 +73,12 @@ class _Root(TyperGroup):
         )
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = [verb.__name__.rpartition(".")[2] for verb in _VERBS]
+        order = [verb.__name__.rpartition(".")[2].replace("_", " ") for verb in _VERBS]
         return sorted(super().list_commands(ctx), key=[*order, *super().list_commands(ctx)].index)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two == ingest_timeline.NAME else args)
 
     def invoke(self, ctx: Any) -> Any:
         with quiet_when_nobody_reads():

@@ -1,4 +1,4 @@
-"""`replaylake archive create | list | show`."""
+"""`replaylake archive create | infer | list | show | suite`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from replaylake.cli.archive_infer import infer
 from replaylake.cli.console import table
 from replaylake.cli.descriptions import Holding
 from replaylake.cli.run import Run
@@ -25,8 +26,17 @@ def register(app: typer.Typer) -> None:
             replaylake archive create arm --spec arm.yaml --suite arm-rules.json
         """,
     )
+    add_verb(
+        group,
+        infer,
+        example="""
+            replaylake archive infer clicks.csv
+            replaylake archive infer clicks.csv --name clicks --output proposed
+        """,
+    )
     add_verb(group, list_, name="list", example="replaylake archive list")
     add_verb(group, show, example="replaylake archive show cartpole")
+    add_verb(group, suite, example="replaylake archive suite cartpole mended.json")
 
 
 def create(
@@ -84,3 +94,23 @@ def show(run: Run, name: Annotated[str, typer.Argument(metavar="NAME", help="The
     run.answer(held.to_dict(), held.table())
     if not held.steps:
         run.suggest("publish", name, "FILE")
+
+
+def suite(
+    run: Run,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The archive.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A suite of Great Expectations' form.")],
+) -> None:
+    """Judge rows by another suite from now on, in ingest and in replays; what has landed stays.
+
+    The suite is compiled first, and stored only if it fits the archive.
+    """
+    from replaylake.cli.spec_files import checked_suite
+
+    archive = run.lake.archive(name)
+    content = checked_suite(archive.spec, file)
+    archive.change_suite(content)
+    rules = len(content.get("expectations", []))
+    run.answer({"archive": name, "suite": content}, f"{name} is judged by {content['name']} ({rules} rules).")
+    run.say("A worker that runs keeps its suite until it is started again.")
+    run.suggest("quarantine", "replay", name, "--dry-run")

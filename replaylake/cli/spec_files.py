@@ -10,6 +10,7 @@ import yaml
 from schemas.archive_spec import ArchiveSpec, check_name
 from schemas.environments import spec_from_environment
 from schemas.errors import NotFoundError, SpecError, UsageError
+from schemas.marked_yaml import BLANK, MarkedYaml
 from validation import Gate, Suite
 
 
@@ -36,7 +37,10 @@ def checked_suite(spec: ArchiveSpec, file: Path) -> dict[str, Any]:
 
 def _read_spec(name: str, file: Path) -> ArchiveSpec:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        if BLANK in text:  # a proposal that a person has not filled in yet: the error names the line
+            MarkedYaml.load(file, "spec")
+        content = yaml.safe_load(text)
     except FileNotFoundError as exc:
         raise NotFoundError("spec", str(file)) from exc
     except OSError as exc:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replaylake import Lake
-from replaylake.cli.sources import Source, check_sources
-from schemas.errors import DataError, NotFoundError, UsageError
+from ingest import EmbeddedStream, SourceOptions
+from replaylake import Lake, publish_files, publish_topic
+from schemas.archive_spec import ArchiveSpec
+from schemas.errors import DataError, UsageError
+from schemas.spaces import Box, Discrete
 from tests.cli.command import call, ndjson, ok, step, steps
+
+COMMAND = Path(sys.executable).with_name("replaylake")
+SPEC = ArchiveSpec(name="clicks", observation=Box(shape=(2,)), action=Discrete(n=3))
+MAPPING = """
+columns:
+  agent_id: user
+  observation: [x, y]
+  action: choice
+  reward: gain
+  event_time: {field: at, time: epoch_s}
+  terminated: {const: false}
+  truncated: {const: false}
+"""
 
 
 @pytest.fixture
 def archive(folder: Path) -> None:
     Lake("lake").create("cartpole", env="CartPole-v1")
-
-
-def _records(path: str, form: Any = "auto") -> list[Any]:
-    return [json.loads(line) for source in check_sources([path], form) for line in source.records()]
-
-
-def _one(path: str, content: bytes | str) -> Source:
-    Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return check_sources([path], "auto")[0]
 
 
 def test_files_of_every_form_land_together(archive: None, folder: Path) -> None:
@@ -53,77 +63,16 @@ def test_people_hear_how_much_was_sent_and_what_comes_next(archive: None) -> Non
     assert outcome.err == "Next: replaylake ingest cartpole --once --lake lake\n"
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
-        ('\n\n{"a": 1}', [{"a": 1}]),
-        (b'\xef\xbb\xbf{"a": 1}\n', [{"a": 1}]),
-        ('{\n "a": [1,\n 2]\n}\n{\n "a": 3}', [{"a": [1, 2]}, {"a": 3}]),
-        ('[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
-        ('[\r\n  {"a": "x\\ny"},\r\n  {"b": {}}\r\n]\n', [{"a": "x\ny"}, {"b": {}}]),
-        ('[{"a": 1}]\n[{"a": 2}]\n', [{"a": 1}, {"a": 2}]),
-        ("[]", []),
-        ("", []),
-        (" \n ", []),
-    ],
-    ids=repr,
-)
-def test_forms(content: bytes | str, expected: list[Any]) -> None:
-    found = [line for line in _one("file", content).records() if line.strip()]
-    assert [json.loads(line) for line in found] == expected
-    assert not any(b"\n" in line.rstrip() for line in found)
-
-
-def test_numbers_are_sent_as_they_are_written() -> None:
-    written = '{"a": 1.10, "b": 1e400, "c": NaN, "a": 12345678901234567890123}'
-    assert list(_one("file", f"[{written}]").records()) == [written.encode()]
-
-
-def test_bad_lines_are_sent_for_the_gate_to_keep() -> None:
-    content = b'{"a": 1}\nnot json\n{"a":\n'
-    assert list(_one("file", content).records()) == content.splitlines(keepends=True)
-    assert list(_one("file.ndjson", b"not json\n").records()) == [b"not json\n"]
-    Path("plain").write_bytes(b"not json\n")
-    assert list(check_sources(["plain"], "ndjson")[0].records()) == [b"not json\n"]
-
-
-@pytest.mark.parametrize("content", ['[{"a": 1}', '{"a": 1,\n', '[{"a": 1},]', "[1 2]", '{"a"\n}', b"[\xff]"])
-def test_broken_json_is_refused_before_a_record_comes(content: bytes | str) -> None:
-    with pytest.raises(DataError, match=r"'file\.json' is not JSON: .*Nothing of it was sent"):
-        next(_one("file.json", content).records())
-
-
-def test_ndjson_is_read_line_by_line(archive: None, folder: Path) -> None:
-    os.mkfifo("pipe")
-    [source] = check_sources(["pipe"], "ndjson")
-    written: list[bytes] = []
-    opened = threading.Event()
-
-    def write() -> None:
-        with open("pipe", "wb", buffering=0) as pipe:
-            pipe.write(b'{"a": 1}\n')
-            opened.wait(30)
-            pipe.write(b'{"a": 2}\n')
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    records = source.records()
-    written.append(next(records))  # although more is to come
-    opened.set()
-    written.extend(records)
-    writer.join()
-    assert written == [b'{"a": 1}\n', b'{"a": 2}\n']
-
-
 def test_what_cannot_be_read_is_refused_before_anything_is_sent(archive: None, folder: Path) -> None:
     (folder / "good.ndjson").write_bytes(ndjson(step(0, 0)))
-    (folder / "table.csv").write_text("a,b\n1,2\n")
+    (folder / "text").write_text("a,b\n1,2\n")
+    (folder / "empty").mkdir()
     for bad, said in (
         ("gone.ndjson", "no file 'gone.ndjson'"),
-        (".", "'.' is a folder"),
+        ("empty", "no file of a known format in 'empty'"),
+        ("*.avro", "no file '*.avro'"),
         ("good.ndjson/x", "Not a directory"),
-        ("table.csv", "starts with 'a,b'"),
+        ("text", "starts with 'a,b'"),
     ):
         outcome = call("publish", "cartpole", "good.ndjson", bad)
         assert (outcome.code, said in outcome.err) == (2, True), outcome.err
@@ -141,13 +90,6 @@ def test_text_on_standard_input_is_a_wrong_use(archive: None) -> None:
     outcome = call("publish", "cartpole", "-", stdin="hello\n")
     assert outcome.code == 2 and "--format ndjson" in outcome.err
     assert ok("publish", "cartpole", "-", "--format", "ndjson", stdin="hello\n")
-
-
-def test_the_errors_are_of_the_tree() -> None:
-    with pytest.raises(NotFoundError):
-        check_sources(["gone"], "auto")
-    with pytest.raises(UsageError):
-        check_sources(["."], "auto")
 
 
 def test_twice_adds_nothing_and_reasons_are_told(archive: None) -> None:
@@ -171,6 +113,147 @@ def test_partitions_and_stream_are_the_settings(archive: None, folder: Path) -> 
     assert unknown.code == 2 and "pigeon" not in unknown.err
 
 
-def test_records_of_a_whole_file(folder: Path) -> None:
-    (folder / "a.jsonl").write_bytes(ndjson(*steps(2)))
-    assert _records("a.jsonl") == list(steps(2))
+@pytest.fixture
+def clicks(folder: Path) -> Path:
+    """An archive of clicks, a table of them with one bad row, and a mapping."""
+    Lake("lake").create("clicks", spec=SPEC)
+    (folder / "clicks.yaml").write_text(MAPPING)
+    path = folder / "clicks.csv"
+    path.write_text("user,x,y,choice,gain,at\n" + "".join(_row(number) for number in range(100)) + "u,1\n")
+    return path
+
+
+def _row(number: int) -> str:
+    return f"u{number},{number},1,{number % 3},{number}.5,{1_780_000_000 + number}\n"
+
+
+def _landed() -> list[Any]:
+    sql = "select count(*) as n, count(distinct event_id) as ids from clicks.steps"
+    return list(ok("query", sql, "--json").document)
+
+
+def test_a_table_is_mapped_and_twice_adds_nothing(clicks: Path) -> None:
+    words = ("publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml")
+    outcome = ok(*words)
+    assert outcome.out == (
+        "Published 100 steps of 101 records to replaylake.clicks. 1 records became no step: they go to "
+        "quarantine, with the reason.\n"
+    )
+    again = ok(*words)
+    assert again.out == "clicks.csv was published already; --again sends it anyway.\n"
+    assert ok(*words, "--json").document["already_published"] == ["clicks.csv"]
+    assert ok(*words, "--again", "--json").document["steps"] == 100
+    done = ok("ingest", "--once", "--json").document
+    assert (done["accepted"], done["duplicates"]) == (100, 100)
+    assert done["reasons"] == {"ragged(csv)": 2}
+    assert _landed() == [{"n": 100, "ids": 100}]
+
+
+def test_a_dry_run_sends_nothing(clicks: Path) -> None:
+    words = ("publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml", "--dry-run")
+    document = ok(*words, "--json").document
+    assert (document["records"], document["accepted"], document["unmapped"]) == (100, 100, 1)
+    assert "ragged(csv)" in ok(*words).out
+    assert ok("ingest", "--once", "--json").document["accepted"] == 0
+    assert call("publish", "clicks", "clicks.csv", "--dry-run").code == 2
+    assert call("publish", "clicks", "topic:x", "--mapping", "clicks.yaml", "--dry-run").code == 2
+
+
+def test_a_folder_of_packed_lines_goes_as_it_is(archive: None, folder: Path) -> None:
+    logs = folder / "logs"
+    (logs / "deep").mkdir(parents=True)
+    (logs / "a.ndjson.gz").write_bytes(gzip.compress(ndjson(*steps(3))))
+    (logs / "deep" / "b.json").write_text(json.dumps([step(7, 0), step(7, 1)]))
+    (logs / ".c.ndjson").write_bytes(b"hidden")
+    (logs / "readme.txt").write_bytes(b"hello")
+    assert ok("publish", "cartpole", "logs", "--json").document["records"] == 32
+    assert ok("publish", "cartpole", "logs/*.gz", "logs/deep", "--json").document["records"] == 0
+    assert ok("ingest", "--once", "--json").document["accepted"] == 32
+
+
+def test_a_topic_is_published_where_it_stood(clicks: Path, folder: Path) -> None:
+    with EmbeddedStream(folder / "lake" / ".stream") as stream:
+        stream.create_topic("foreign", 2)
+        producer = stream.producer()
+        for number in range(10):
+            one = {"user": "u", "x": number, "y": 1, "choice": 0, "gain": 1, "at": 1_780_000_000 + number}
+            producer.send("foreign", json.dumps(one).encode())
+        producer.close()
+    words = ("publish", "clicks", "topic:foreign", "--mapping", "clicks.yaml", "--json")
+    assert ok(*words).document["steps"] == 10
+    assert ok(*words).document["steps"] == 0
+    assert ok(*words, "--again").document["steps"] == 10
+    assert ok("ingest", "clicks", "--once", "--json").document["accepted"] == 10
+    assert call("publish", "clicks", "topic:foreign").code == 2
+    assert call("publish", "clicks", "topic:gone", "--mapping", "clicks.yaml").code == 2
+    assert call("publish", "clicks", "topic:foreign", "clicks.csv", "--mapping", "clicks.yaml").code == 2
+
+
+def test_files_that_break_off_are_told_after_the_others(clicks: Path, folder: Path) -> None:
+    packed = gzip.compress(os.urandom(500) + clicks.read_bytes())
+    for name in ("a.csv.gz", "b.csv.gz"):
+        (folder / name).write_bytes(packed[:-20])
+    outcome = call("publish", "clicks", "a.csv.gz", "b.csv.gz", "clicks.csv", "--mapping", "clicks.yaml")
+    assert outcome.code == 1 and "breaks off" in outcome.err and "So does 1 more." in outcome.err
+    assert ok("ingest", "--once", "--json").document["accepted"] == 100
+
+
+def test_following_ends_with_sigterm_and_goes_on(clicks: Path, folder: Path) -> None:
+    words = [COMMAND, "publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml", "--follow", "--json"]
+    log = ["--log-level", "info", "--log-format", "json"]
+    for first in (100, 150):
+        with subprocess.Popen(
+            [*words, *log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None and process.stdout is not None
+            told = (json.loads(line) for line in process.stderr)
+            assert any(entry["message"] == "published" for entry in told)
+            with clicks.open("a") as file:
+                file.write("".join(_row(number) for number in range(first, first + 50)))
+            assert any(entry["message"] == "published" and entry["records"] >= 50 for entry in told)
+            process.send_signal(signal.SIGTERM)
+            assert json.loads(process.stdout.read())["records"] >= 50
+            assert process.wait(60) == 0
+    ok("ingest", "--once")
+    assert _landed() == [{"n": 200, "ids": 200}]
+
+
+def test_the_python_door(clicks: Path, folder: Path) -> None:
+    archive = Lake("lake").archive("clicks")
+    report = publish_files(archive, clicks, mapping=folder / "clicks.yaml")
+    assert (report.steps, report.refused, report.already) == (100, 1, [])
+    assert publish_files(archive, clicks, mapping="clicks.yaml").already == [str(clicks)]
+    (folder / "torn.json").write_text("[1")
+    with pytest.raises(DataError, match="is not JSON"):
+        publish_files(archive, "torn.json", options=SourceOptions(format="json"))
+    timeline = {"columns": {"event_time": "at", "user": {"field": "user", "type": "string"}}}
+    timeline["timeline"] = {"session": "user"}
+    with pytest.raises(UsageError, match="needs all of them"):
+        publish_files(archive, clicks, mapping=timeline, stop=threading.Event())
+    with pytest.raises(UsageError, match="a stage of their own"):
+        publish_topic(archive, "foreign", mapping=timeline)
+
+
+def test_a_timeline_is_built_of_all_files(folder: Path) -> None:
+    archive = Lake("lake").create("clicks", spec=SPEC)
+    for number in range(2):
+        lines = [
+            json.dumps({"user": f"u{i % 3}", "x": i, "y": 1, "choice": 0, "at": 1_780_000_000 + i})
+            for i in range(30 * number, 30 * number + 30)
+        ]
+        (folder / f"{number}.ndjson").write_text("\n".join(lines) + "\n")
+    mapping = {
+        "columns": {
+            "agent_id": "user",
+            "observation": ["x", "y"],
+            "action": "choice",
+            "event_time": {"field": "at", "time": "epoch_s"},
+        },
+        "timeline": {"session": "agent_id", "last_step": "keep"},
+    }
+    report = publish_files(archive, "*.ndjson", mapping=mapping)
+    assert (report.records, report.steps) == (60, 60)
+    assert publish_files(archive, "*.ndjson", mapping=mapping).already == ["0.ndjson", "1.ndjson"]
+    assert ok("ingest", "--once", "--json").document["accepted"] == 60
+    sql = "select count(distinct episode_id) as n, max(step) as last from clicks.steps"
+    assert ok("query", sql, "--json").document == [{"n": 3, "last": 19}]

@@ -39,7 +39,7 @@ def process(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def worker(archive: Archive, stream: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a worker that has begun to ingest."""
-    with process("work", archive.folder.parent, stream) as running:
+    with process("work", archive.folder.parent, f"embedded:{stream}") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
         yield running
@@ -99,7 +99,10 @@ def test_kill_9_twenty_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
     rounds, episodes = 20, 10
     chance = random.Random(os.urandom(8))
     lake = archive.folder.parent
-    with process("publish", lake, stream, "a") as first, process("publish", lake, stream, "b") as second:
+    with (
+        process("publish", lake, f"embedded:{stream}", "a") as first,
+        process("publish", lake, f"embedded:{stream}", "b") as second,
+    ):
         for round_ in range(rounds):
             if round_ == rounds // 2:
                 archive.change_suite(STRICT)
@@ -121,7 +124,7 @@ def test_kill_9_twenty_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
 def test_a_frozen_worker_that_thaws_doubles_nothing(tmp_path: Path) -> None:
     archive, stream = make(tmp_path)
     lake = archive.folder.parent
-    with process("publish", lake, stream, "a") as publisher, worker(archive, stream) as frozen:
+    with process("publish", lake, f"embedded:{stream}", "a") as publisher, worker(archive, stream) as frozen:
         release(publisher, 40)
         next_commit(frozen)
         frozen.send_signal(signal.SIGSTOP)

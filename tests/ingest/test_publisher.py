@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ingest import EmbeddedStream, Linger, MemoryStream, Publisher
+from ingest import EmbeddedStream, Limits, Linger, MemoryStream, Publisher
 from ingest.streams import partition_for, routing_key
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import NotFoundError, StepsError, StreamError
@@ -269,26 +269,44 @@ def test_a_bad_table_is_refused_whole() -> None:
     assert len(landed(stream)) == 1
 
 
-def test_rows_linger_by_count_and_by_time() -> None:
+@pytest.mark.parametrize(
+    "linger",
+    [Linger(rows=3, seconds=1e9), Linger(rows=9, seconds=1e9, bytes=2000), Linger(rows=9, seconds=0.02)],
+    ids=["rows", "bytes", "age"],
+)
+def test_steps_are_sent_by_count_by_bytes_and_by_age_with_no_further_call(linger: Linger) -> None:
     stream = MemoryStream()
-    now = [0.0]
-    linger = Linger(rows=3, seconds=10)
-    publish = Publisher(SPEC, stream, run="", linger=linger, clock=lambda: now[0])
-    for step, second, there in [(0, 0, 0), (1, 9, 0), (2, 9, 3), (3, 100, 3), (4, 109, 3), (5, 110, 6)]:
-        now[0] = second
-        publish.publish(**row(step))
-        assert len(landed(stream)) == there
+    with publisher(stream, linger=linger) as publish:
+        reader = stream.consumer([SPEC.topic], "waiting")
+        reader.poll(1, 1, 0)
+        for partition in reader.assignment:
+            reader.seek(partition, 0)
+        for step in range(3):
+            publish.publish(**row(step, info="x" * 800))
+        got = 0
+        while got < 3:
+            (message,) = reader.poll(1, 1 << 20, 30)
+            got += decode_arrow(message.value).num_rows
+        reader.close()
+
+
+def test_what_lingers_is_not_sent_before_a_flush_or_the_end() -> None:
+    stream = MemoryStream()
+    publish = publisher(stream)
     publish.publish(**row(6))
     publish.publish_table(table_of(1, 1))
-    assert len(landed(stream)) == 6
+    assert publish.outbox.waiting == 2
     publish.flush()
-    assert len(landed(stream)) == 8
+    assert publish.outbox.waiting == 0
+    assert len(landed(stream)) == 2
     publish.publish(**row(7))
     publish.close()
     publish.close()
-    assert len(landed(stream)) == 9
-    with pytest.raises(StreamError):
+    assert len(landed(stream)) == 3
+    with pytest.raises(StreamError, match="closed"):
         publish.publish(**row(8))
+    with pytest.raises(StreamError, match="closed"):
+        publish.flush()
 
 
 def test_what_the_stream_refuses_is_kept_for_the_next_flush() -> None:
@@ -304,17 +322,18 @@ def test_what_the_stream_refuses_is_kept_for_the_next_flush() -> None:
     assert len(landed(stream)) == 11
 
 
-def test_a_table_that_the_stream_takes_only_in_part_comes_once(tmp_path: Path) -> None:
+def test_tables_that_the_stream_takes_only_in_part_come_once(tmp_path: Path) -> None:
     spec = ArchiveSpec(name="wide", observation=Box(shape=(3000,)), action=Discrete(n=2))
     rows = 6000  # 72 MB: the embedded producer flushes by itself in between
     observations = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(rows * 3000, np.float32)), 3000)
     with EmbeddedStream(tmp_path, busy_timeout=0.01) as stream:
-        publish = Publisher(spec, stream, linger=BUFFERED)
+        publish = Publisher(spec, stream, linger=BUFFERED, limits=Limits(bytes=1 << 30))
         with (tmp_path / "stream.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for _ in range(2):
+                publish.publish_table(table_of(rows, 1, observation=observations))
                 with pytest.raises(StreamError, match="locked"):
-                    publish.publish_table(table_of(rows, 1, observation=observations))
+                    publish.flush()
         publish.close()
         consumer = stream.consumer([spec.topic], "reader")
         consumer.poll(1, 1, 0)

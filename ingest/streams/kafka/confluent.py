@@ -24,6 +24,7 @@ class ConfluentClient:
         self.owned: frozenset[Partition] = frozenset()
         self.changes = 0
         self._servers = servers
+        self._started: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
         self._waiting: list[Any] = []  # came while a seek had to wait
         self._incremental = options.group_protocol == "consumer"
@@ -64,6 +65,7 @@ class ConfluentClient:
     def start(self, partition: Partition, offset: int) -> None:
         """Seek, as soon as librdkafka has begun with the partition, and go on."""
         self._ends.pop(partition, None)
+        self._started.add(partition)
         self._waiting = [m for m in self._waiting if (m.topic(), m.partition()) != partition]
         where = TopicPartition(*partition, offset)
         deadline = time.monotonic() + _PATIENCE
@@ -86,6 +88,7 @@ class ConfluentClient:
             self._consumer.pause(mine)
         for partition in partitions:
             self._ends.pop(partition, None)
+            self._started.discard(partition)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Send the offsets, and wait for no answer."""
@@ -125,12 +128,15 @@ class ConfluentClient:
     def _changed(self) -> None:
         self.changes += 1
         self._ends.clear()
+        self._started.clear()
         self._waiting.clear()
 
     def _is_message(self, news: Any) -> bool:
         """Look at what is no message but news: False, or raise where it says that we cannot go on."""
         error: KafkaError = news.error()
-        place = Partition(news.topic(), news.partition())
+        place = Partition(news.topic() or "", news.partition())
+        if place not in self._started and place.topic:
+            return False  # it says something of where the partition was before it is sought
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's own name for it
             self._ends[place] = news.offset()
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
