@@ -15,6 +15,7 @@ from deltalake import write_deltalake
 from ingest import EmbeddedStream, FlushPolicy
 from lake import Lake
 from replaylake import ingest_once
+from schemas.protocols import Stream
 from schemas.steps import Steps
 
 from .cartpole_steps import SPEC, make_steps
@@ -25,14 +26,21 @@ COMMIT_ROWS = 250_000
 class IngestContest:
     """Time the worker from a stream that holds the messages, and a bare writer of the same rows."""
 
-    def __init__(self, folder: Path, rows: int, chunks: Callable[[], Iterable[pa.Table]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rows: int,
+        chunks: Callable[[], Iterable[pa.Table]],
+        stream: Callable[[], Stream] | None = None,
+    ) -> None:
         self._folder = folder
         self._rows = rows
         self._chunks = chunks
+        self._stream = stream or (lambda: EmbeddedStream(folder / "stream"))
 
     def ours(self) -> float:
         """Return the rows per second of `ingest_once` into a fresh archive."""
-        with _fresh(self._folder) as fresh, EmbeddedStream(self._folder / "stream") as stream:
+        with _fresh(self._folder) as fresh, self._stream() as stream:
             lake = Lake(fresh)
             lake.create(SPEC.name, spec=SPEC)
             started = time.perf_counter()

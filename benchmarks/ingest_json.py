@@ -30,7 +30,7 @@ def _prepare(folder: Path) -> Iterator[IngestContest]:
 
     def chunks() -> Iterator[pa.Table]:
         for messages in commits:
-            yield _parsed(b"\n".join(messages))
+            yield parsed(b"\n".join(messages))
 
     yield IngestContest(folder, _ROWS, chunks)
 
@@ -44,7 +44,8 @@ def json_messages(steps: Steps) -> list[bytes]:
     return buffer.getvalue().splitlines()
 
 
-def _parsed(buffer: bytes) -> pa.Table:
+def parsed(buffer: bytes) -> pa.Table:
+    """Parse lines of JSON as the bare loops do: the wire's columns, and a date."""
     options = pyarrow.json.ParseOptions(explicit_schema=wire_schema(SPEC))
     table = pyarrow.json.read_json(pa.BufferReader(buffer), parse_options=options)
     return table.append_column("date", pa.repeat("2026-05-28", table.num_rows))

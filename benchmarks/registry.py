@@ -11,6 +11,10 @@ from .harness import Benchmark
 _MODULES = {
     "ingest-arrow": ".ingest_arrow",
     "ingest-json": ".ingest_json",
+    "ingest-kafka-arrow": ".kafka_arrow",
+    "ingest-kafka-json": ".kafka_json",
+    "ingest-kafka-latency": ".kafka_latency",
+    "ingest-kafka-plain": ".kafka_plain",
     "ingest-memory": ".ingest_memory",
     "publisher-overhead": ".publisher_overhead",
 }

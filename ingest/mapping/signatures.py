@@ -44,8 +44,13 @@ def _list_code(value: Any) -> int:
     if not kinds:
         return _LIST + Kind.FLOAT
     inner = _ELEMENTS.get(kinds.pop(), Kind.OTHER) if len(kinds) == 1 else Kind.OTHER
-    whole = inner in (Kind.BOOL, Kind.FLOAT) or all(item is None or is_plain(item) for item in value)
-    return _LIST + (inner if whole else Kind.OTHER)
+    if inner in (Kind.INT, Kind.FLOAT, Kind.TEXT) and not all(map(_fits, value)):
+        inner = Kind.OTHER
+    return _LIST + inner
+
+
+def _fits(element: Any) -> bool:
+    return element is None or isinstance(element, float) or is_plain(element)
 
 
 def _column_code(type_: Any) -> int:

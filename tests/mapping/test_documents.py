@@ -233,7 +233,7 @@ forms = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(["reward", "observation", "action", "info", "at", "marks", "event_time", "odd"]), forms
 )

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import UsageError
+from schemas.spaces import Box
 from schemas.steps import Steps
 from tests.mapping.samples import NEEDED, SPEC, apply, column, details, mapping, records, text_frame
 
@@ -379,3 +380,74 @@ def test_no_records_make_no_rows() -> None:
     assert apply([], mood="x").table.num_rows == 0
     made = apply(text_frame([], ["x"]), mood="x", observation=["x", "x"])
     assert len(Steps(made.table, SPEC)) == 0
+
+
+def test_a_space_of_fields_may_be_missing_altogether_but_not_in_part() -> None:
+    spec = ArchiveSpec.from_json(
+        {
+            "name": "arm",
+            "observation": {
+                "type": "dict",
+                "spaces": {"p": {"type": "box", "shape": [1]}, "q": {"type": "discrete", "n": 3}},
+            },
+            "action": {"type": "discrete", "n": 1},
+        }
+    )  # fmt: skip
+    fixed = {"observation": {"const": {"p": [1], "q": 2}}}
+    rows = [{"x": 1, "k": 1}, {"x": 1}, {}]
+    forms = fixed | {"next_observation": {"fields": {"p": ["x"], "q": "k"}}}
+    made = mapping(**forms).apply(records(rows), spec)
+    assert made.table["observation"].to_pylist() == [{"p": [1.0], "q": 2}] * 2
+    assert made.table["next_observation"].to_pylist() == [{"p": [1.0], "q": 1}, None]
+    assert details(made) == ["next_observation: q is missing"]
+    constant = {"next_observation": {"fields": {"p": {"const": [0]}, "q": "k"}}}
+    assert mapping(**fixed, **constant).apply(records(rows), spec).table.num_rows == 3
+
+
+def test_bytes_of_an_image() -> None:
+    spec = SPEC.model_copy(update={"observation": Box(shape=(2,), dtype="uint8")})
+    rows = [
+        {"v": b"\x01\x02"},
+        {"v": "AQI="},
+        {"v": [1, 2]},
+        {"v": "AQ=="},
+        {"v": "?"},
+        {"v": 7},
+        {"v": "[3, 4]"},
+        {},
+    ]
+    refused = "mapping(observation)"
+    assert column(rows[:3], "observation", "v", spec) == [b"\x01\x02"] * 3
+    assert column(rows[3:6], "observation", "v", spec) == [refused] * 3
+    assert column(rows[6:], "observation", "v", spec) == [b"\x03\x04", refused]
+    typed = pl.DataFrame({"v": [b"\x01\x02", b"\x01", None]})
+    assert column(typed, "observation", "v", spec) == [b"\x01\x02", refused, refused]
+    assert column(rows[:1], "observation", [{"const": 7}, {"const": 255}], spec) == [b"\x07\xff"]
+
+
+def test_one_number_may_stand_for_a_row_of_one() -> None:
+    rows = [{"v": 5}, {"v": [6]}, {"v": "7"}, {"v": "[8]"}, {"v": 7.5}, {"v": {}}, {"v": True}]
+    refused = "mapping(small)"
+    assert column(rows, "small", "v") == [[5], [6], [7], [8], refused, refused, refused]
+
+
+def test_expressions_over_typed_lists_and_structs() -> None:
+    frame = pl.DataFrame({"s": [{"l": [1, 2], "t": "a"}, {"l": [], "t": None}, None]})
+    assert column(frame, "mood", {"expr": 'col("$.s.l").list.len() * 1.0'}) == [2.0, 0.0, None]
+    assert column(frame, "policy_version", {"expr": 'col("$.s.t").str.to_uppercase()'}) == ["A", None, None]
+    assert column(frame, "mood", {"expr": 'col("$.s.l[0]")'}) == [1.0, None, None]
+    mixed = [{"l": [1, "a"]}, {"l": [2**70]}, {"l": {}}, {"l": [True]}]
+    assert column(mixed, "mood", {"expr": 'col("l").list.len()'}) == [REFUSED, REFUSED, REFUSED, 1.0]
+
+
+def test_what_json_cannot_hold_is_refused_as_info() -> None:
+    frame = pl.DataFrame({"b": pl.Series([1, None]).cast(pl.Duration("us")), "f": [1.5, float("nan")]})
+    form = {"struct": {"b": "b", "f": "f"}}
+    assert column(frame, "info", form) == ["mapping(info)", '{"f":"NaN"}']
+
+
+def test_a_path_reaches_into_text_that_is_json() -> None:
+    frame = text_frame([{"j": '{"a": {"b": 7}}'}, {"j": "{"}, {"j": None}, {"j": "[1, NaN]"}], ["j"])
+    assert column(frame, "mood", "$.j.a.b") == [7.0, None, None, None]
+    assert column(frame, "mood", "$.j[0]") == [None, None, None, 1.0]
+    assert column(frame, "mood", {"expr": 'col("$.j.a.b") + 1'}) == [8.0, None, None, None]
