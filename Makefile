@@ -11,7 +11,7 @@ LOCK := requirements.lock
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --group dev --universal \
 	--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
-.PHONY: setup demo test check bench kafka kafka-stop lock clean help
+.PHONY: setup demo test check bench kafka kafka-stop chaos lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -54,6 +54,9 @@ kafka: $(READY)  ## a real Apache Kafka on loopback, without Docker (KAFKA_PORT,
 
 kafka-stop: $(READY)  ## stop it; what it holds stays in .cache/kafka
 	@$(BIN)/python -m deploy.kafka.cluster stop --port $(KAFKA_PORT)
+
+chaos: $(READY)  ## workers and a broker that die and freeze under two million steps (ARGS='--steps N'; about ten minutes)
+	@$(BIN)/python -m tests.kafka.chaos $(ARGS)
 
 lock: $(READY)  ## bring the lock file up to date with pyproject.toml
 	@$(COMPILE) --output-file $(LOCK) >/dev/null

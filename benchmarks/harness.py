@@ -36,6 +36,7 @@ class Benchmark:
     goal: float
     better: Literal["higher", "lower"]  # of the figure, and so of the ratio
     prepare: Callable[[Path], AbstractContextManager[Contest]]
+    enough: float | None = None  # a figure of ours that meets the goal, whatever the ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ class Outcome:
     @property
     def met(self) -> bool:
         """Say whether the median meets the goal."""
-        goal = self.benchmark.goal
-        return self.ratio >= goal if self.benchmark.better == "higher" else self.ratio <= goal
+        pairs = [(self.ratio, self.benchmark.goal)]
+        if self.benchmark.enough is not None:
+            pairs.append((statistics.median(self.ours), self.benchmark.enough))
+        return any(
+            found >= goal if self.benchmark.better == "higher" else found <= goal for found, goal in pairs
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON-ready values."""
@@ -76,6 +81,7 @@ class Outcome:
             "ratio_max": max(self.ratios),
             "rounds": len(self.ratios),
             "goal": self.benchmark.goal,
+            "enough": self.benchmark.enough,
             "better": self.benchmark.better,
             "met": self.met,
         }

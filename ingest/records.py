@@ -29,8 +29,8 @@ class Refused:
 class Records:
     """Hold records as a source read them.
 
-    `fields` is a frame where the source is a table (CSV: every column text, as it stood; Parquet and Avro:
-    typed), and a sequence of parsed objects where it is JSON. `ids` name each record by its place in its
+    `fields` is a frame where the source is a table (CSV: every column text, as it stood; Parquet: typed), and
+    a sequence of parsed objects where it is JSON or Avro. `ids` name each record by its place in its
     source and its content: a second reading repeats them. `raw` gives the bytes of one record.
     """
 

@@ -31,7 +31,9 @@ class Known:
         return next(self._other)
 
 
-def outcome_of(contest: Known, goal: float, better: str, rounds: int = 3) -> object:
+def outcome_of(
+    contest: Known, goal: float, better: str, rounds: int = 3, enough: float | None = None
+) -> object:
     benchmarks = load_benchmarks()
 
     @contextmanager
@@ -39,7 +41,7 @@ def outcome_of(contest: Known, goal: float, better: str, rounds: int = 3) -> obj
         assert folder.is_dir()
         yield contest
 
-    benchmark = benchmarks.Benchmark("known", "title", "other", "steps/s", goal, better, prepare)
+    benchmark = benchmarks.Benchmark("known", "title", "other", "steps/s", goal, better, prepare, enough)
     return benchmarks.run_benchmark(benchmark, rounds).to_dict()
 
 
@@ -55,6 +57,13 @@ def test_the_ratio_is_the_median_over_rounds_and_the_first_round_does_not_count(
 @pytest.mark.parametrize(("goal", "better", "met"), [(2.1, "higher", False), (2.0, "lower", True)])
 def test_a_goal_is_met_from_its_side(goal: float, better: str, met: bool) -> None:
     outcome = outcome_of(Known([4.0] * 4, [2.0] * 4), goal, better)
+    assert isinstance(outcome, dict)
+    assert outcome["met"] is met
+
+
+@pytest.mark.parametrize(("ours", "met"), [(7.0, True), (6.9, False)])
+def test_a_figure_may_be_enough_whatever_the_ratio(ours: float, met: bool) -> None:
+    outcome = outcome_of(Known([ours] * 4, [70.0] * 4), 0.5, "higher", enough=7.0)
     assert isinstance(outcome, dict)
     assert outcome["met"] is met
 

@@ -23,6 +23,23 @@ from schemas.errors import StorageError
 _FORMAT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Identify how a file began when it was met: many logs have their first record in common."""
+
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, begins: bytes) -> Head:
+        """Identify these bytes."""
+        return cls(len(begins), hashlib.blake2b(begins, digest_size=8).hexdigest())
+
+    def is_of(self, begins: bytes) -> bool:
+        """Say whether a file that begins so now may be the one that was met."""
+        return Head.of(begins[: self.size]) == self
+
+
 @dataclass(slots=True, eq=False)
 class Known:
     """Follow one file: where its reading stands, and since when it is known."""
@@ -31,6 +48,7 @@ class Known:
     path: str  # for people
     since: datetime  # what has no time of its own is taken to have happened then, on every reading
     entry: str  # the name of its file in the ledger; "" is not kept
+    head: Head
     place: Place = field(default_factory=Place)
 
 
@@ -49,10 +67,10 @@ class Ledger:
             known = self._known[fingerprint] = self._load(fingerprint)
         return sorted(known, key=lambda one: (-one.place.offset, one.entry))
 
-    def add(self, fingerprint: str, path: str, now: datetime | None = None) -> Known:
+    def add(self, fingerprint: str, path: str, begins: bytes = b"") -> Known:
         """Note a file that is new; it is written when it is saved."""
         entry = f"{fingerprint}-{self._target}-{secrets.token_hex(4)}.json"
-        made = Known(fingerprint, path, now or datetime.now(UTC), entry)
+        made = Known(fingerprint, path, datetime.now(UTC), entry, Head.of(begins))
         self._known.setdefault(fingerprint, []).append(made)
         return made
 
@@ -65,6 +83,7 @@ class Ledger:
             "fingerprint": known.fingerprint,
             "path": known.path,
             "since": known.since.isoformat(),
+            "head": asdict(known.head),
             **asdict(known.place),
         }
         path = self._folder / known.entry
@@ -91,7 +110,7 @@ class Ledger:
 
 def unlisted(fingerprint: str, path: str) -> Known:
     """Return what is known of a source that can be read once only, and is not kept."""
-    return Known(fingerprint, path, datetime.now(UTC), "")
+    return Known(fingerprint, path, datetime.now(UTC), "", Head.of(b""))
 
 
 def _read(path: Path) -> Known:
@@ -101,7 +120,8 @@ def _read(path: Path) -> Known:
             raise ValueError(f"it has format {content['format']!r}")
         place = Place(*(content[name] for name in Place.__slots__))
         since = datetime.fromisoformat(content["since"])
-        return Known(content["fingerprint"], content["path"], since, path.name, place)
+        head = Head(**content["head"])
+        return Known(content["fingerprint"], content["path"], since, path.name, head, place)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise StorageError(
             f"The file {path} does not read: {exc}.", hint="Remove it: its source is then published again."

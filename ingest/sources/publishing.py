@@ -26,6 +26,8 @@ from schemas.protocols import Stream, Topic
 
 _LINES = ("json", "ndjson")  # formats that are sent as they are where nothing says how to map them
 
+_BEGINS = 16 << 10  # bytes
+
 
 @dataclass(slots=True)
 class PublishReport:
@@ -44,6 +46,7 @@ class _Opened:
     reader: Reader[Any]
     sink: Sink[Any]
     name: str
+    begins: bytes
 
 
 class FilePublisher:
@@ -80,19 +83,25 @@ class FilePublisher:
         self._sender = StepSender(spec, topic, self._producer)
         self._lines = LineSink(LineSender(self._producer, topic), self._sender)
         self._tables: Sink[Any] = IdentitySink(spec, self._sender)
+        self._needs_all = mapping is not None and mapping.timeline is not None
         if mapping is not None and mapping.timeline is not None:
             self._tables = TimelineSink(mapping, mapping.timeline, spec, self._sender)
         elif mapping is not None:
             self._tables = MappedSink(mapping, spec, self._sender)
 
     def publish(self, files: Sequence[str]) -> PublishReport:
-        """Publish files in their order; durable on return.
+        """Publish files in their order; durable on return. With a timeline all are read where one is new.
 
         Raise UsageError before anything was sent for a file that cannot be read. One that breaks off holds
         up no other: that is among the report's `torn`.
         """
         for file in files:
             self.check(file)
+        if self._needs_all and not self._again:
+            if all(self._has_nothing_new(file) for file in files):
+                self.report.already += files
+                return self.report
+            self._again = True
         for file in files:
             try:
                 self.publish_one(file)
@@ -186,7 +195,9 @@ class FilePublisher:
                 yield opened, unlisted(fingerprint, path), False
                 return
             for known in self._ledger.find(fingerprint):
-                went_on = opened.reader.resume(known.place)
+                if not known.head.is_of(opened.begins):
+                    continue
+                went_on = known.place == Place() or opened.reader.resume(known.place)
                 if went_on and not self._is_resent(known):
                     yield opened, known, True
                     return
@@ -196,7 +207,15 @@ class FilePublisher:
                     known.place = Place()
                     yield opened, known, False
                     return
-            yield opened, self._ledger.add(fingerprint, path), False
+            yield opened, self._ledger.add(fingerprint, path, opened.begins), False
+
+    def _has_nothing_new(self, path: str) -> bool:
+        """Say whether all of a file was published before."""
+        with self._at_its_place(path, None, False) as found:
+            if found is None:
+                return True
+            opened, _, goes_on = found
+            return goes_on and next(iter(opened.reader.batches(opened.name)), None) is None
 
     def _is_resent(self, known: Known) -> bool:
         """Say whether a file is to be sent again, from its start: the first time that it is met."""
@@ -211,14 +230,15 @@ class FilePublisher:
     ) -> Iterator[_Opened]:
         with self._bytes(path, handle) as stream:
             options = told(named or path, stream, self._options)
+            begins = stream.peek(_BEGINS)
             if self._mapping is None and options.format in _LINES and options.records is None:
                 raw = raw_reader_of(stream, options, partial=partial, limits=self._limits)
-                yield _Opened(raw, self._lines, path)
+                yield _Opened(raw, self._lines, path, begins)
                 return
             if self._mapping is None:
                 options = with_empty_as_null(options)
             with reader_over(stream, path, options, partial=partial, limits=self._limits) as reader:
-                yield _Opened(reader, self._tables, file_name(reader, options))
+                yield _Opened(reader, self._tables, file_name(reader, options), begins)
 
     @contextmanager
     def _bytes(self, path: str, handle: BinaryIO | None) -> Iterator[ByteStream]:

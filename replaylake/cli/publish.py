@@ -91,34 +91,28 @@ def publish(
             _LOG.info("published", extra={"records": done.records, "refused": done.refused})
             report(done.size, f"{done.records:,} records")
 
-        done = _published(run, archive, files, topic, made, _options(made, form), again, stop, show)
+        how: dict[str, Any] = {"again": again, "stop": stop, "settings": run.settings, "on_progress": show}
+        if topic is None:
+            from replaylake import publish_files
+
+            done = publish_files(archive, *files, mapping=made, options=_options(made, form), **how)
+        else:
+            if form != "auto":
+                raise UsageError(
+                    "--format is for files.", hint="Say it in the mapping: source: {format: ...}"
+                )
+            done = _published_topic(archive, topic, made, how)
     _answer(run, archive, files, done, is_mapped=made is not None)
 
 
-def _published(
-    run: Run,
-    archive: Archive,
-    files: list[str],
-    topic: str | None,
-    mapping: RecordMapping | None,
-    options: SourceOptions | None,
-    again: bool,
-    stop: threading.Event | None,
-    show: Any,
+def _published_topic(
+    archive: Archive, topic: str, mapping: RecordMapping | None, how: dict[str, Any]
 ) -> PublishReport:
-    from replaylake import publish_files, publish_topic
+    from replaylake import publish_topic
 
-    common: dict[str, Any] = {
-        "again": again,
-        "stop": stop,
-        "settings": run.settings,
-        "on_progress": show,
-    }
-    if topic is None:
-        return publish_files(archive, *files, mapping=mapping, options=options, **common)
     if mapping is None:
         raise UsageError("A topic needs a mapping.", hint="Say --mapping FILE.yaml.")
-    return publish_topic(archive, topic, mapping=mapping, **common)
+    return publish_topic(archive, topic, mapping=mapping, **how)
 
 
 def _answer(run: Run, archive: Archive, files: list[str], done: PublishReport, *, is_mapped: bool) -> None:
@@ -135,14 +129,20 @@ def _answer(run: Run, archive: Archive, files: list[str], done: PublishReport, *
     if is_mapped:
         said = f"Published {done.steps:,} steps of {done.records:,} records to {topic}."
     if done.refused:
-        said += f" {done.refused:,} records became no step: they go to quarantine, with the reason."
+        said += f" {done.refused:,} became no step: to quarantine, each with its reason."
     lines = [said]
     if done.already:
         document["already_published"] = done.already
-        lines = [] if len(done.already) == len(files) and not done.records else lines
-        lines += [f"{file} was published already; --again sends it anyway." for file in done.already]
+        lines = lines if done.records else []
+        lines.append(_already(done.already))
     run.answer(document, *lines)
     run.suggest("ingest", archive.spec.name, "--once")
+
+
+def _already(files: list[str]) -> str:
+    if len(files) == 1:
+        return f"{files[0]} was published already; --again sends it anyway."
+    return f"{files[0]} and {len(files) - 1:,} more were published already; --again sends them anyway."
 
 
 def _show_dry_run(

@@ -31,6 +31,7 @@ FLAGS: Final[Mapping[str, Any]] = {
     "flush_bytes": _flag(int, "Commit after so many bytes.", "N"),
     "flush_seconds": _flag(float, "Commit after so many seconds.", "S"),
     "metrics_port": _flag(int, "Serve Prometheus metrics at this port.", "PORT"),
+    "metrics_host": _flag(str, "Serve them at this address.", "HOST"),
     "device": _flag(str, "Where to learn: auto, cuda, mps or cpu.", "NAME"),
     "log_level": _flag(str, "What is logged: debug, info, warning or error.", "LEVEL", _PANEL),
     "log_format": _flag(str, "How it is logged: text or json.", "FORM", _PANEL),

@@ -127,8 +127,8 @@ def dry_run_by(
             break
         done.append(application.apply(batch))
         refused += [*batch.refused, *done[-1].refused]
-        records += len(batch)
-    left_out = records - sum(one.table.num_rows + len(one.refused) for one in done)
+        records += len(batch) + len(batch.refused)
+    left_out = records - len(refused) - sum(one.table.num_rows for one in done)
     rows, lost = _steps_of(done, mapping, spec)
     refused += lost
     judged = _Judged.of(rows, spec, gate, now or datetime.now(UTC))

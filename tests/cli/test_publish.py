@@ -136,8 +136,8 @@ def test_a_table_is_mapped_and_twice_adds_nothing(clicks: Path) -> None:
     words = ("publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml")
     outcome = ok(*words)
     assert outcome.out == (
-        "Published 100 steps of 101 records to replaylake.clicks. 1 records became no step: they go to "
-        "quarantine, with the reason.\n"
+        "Published 100 steps of 101 records to replaylake.clicks. "
+        "1 became no step: to quarantine, each with its reason.\n"
     )
     again = ok(*words)
     assert again.out == "clicks.csv was published already; --again sends it anyway.\n"
@@ -152,7 +152,7 @@ def test_a_table_is_mapped_and_twice_adds_nothing(clicks: Path) -> None:
 def test_a_dry_run_sends_nothing(clicks: Path) -> None:
     words = ("publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml", "--dry-run")
     document = ok(*words, "--json").document
-    assert (document["records"], document["accepted"], document["unmapped"]) == (100, 100, 1)
+    assert (document["records"], document["accepted"], document["unmapped"]) == (101, 100, 1)
     assert "ragged(csv)" in ok(*words).out
     assert ok("ingest", "--once", "--json").document["accepted"] == 0
     assert call("publish", "clicks", "clicks.csv", "--dry-run").code == 2
@@ -167,7 +167,8 @@ def test_a_folder_of_packed_lines_goes_as_it_is(archive: None, folder: Path) -> 
     (logs / ".c.ndjson").write_bytes(b"hidden")
     (logs / "readme.txt").write_bytes(b"hello")
     assert ok("publish", "cartpole", "logs", "--json").document["records"] == 32
-    assert ok("publish", "cartpole", "logs/*.gz", "logs/deep", "--json").document["records"] == 0
+    again = ok("publish", "cartpole", "logs/*.gz", "logs/deep")
+    assert again.out == ("logs/a.ndjson.gz and 1 more were published already; --again sends them anyway.\n")
     assert ok("ingest", "--once", "--json").document["accepted"] == 32
 
 
@@ -185,6 +186,7 @@ def test_a_topic_is_published_where_it_stood(clicks: Path, folder: Path) -> None
     assert ok(*words, "--again").document["steps"] == 10
     assert ok("ingest", "clicks", "--once", "--json").document["accepted"] == 10
     assert call("publish", "clicks", "topic:foreign").code == 2
+    assert call(*words, "--format", "avro").code == 2
     assert call("publish", "clicks", "topic:gone", "--mapping", "clicks.yaml").code == 2
     assert call("publish", "clicks", "topic:foreign", "clicks.csv", "--mapping", "clicks.yaml").code == 2
 
@@ -198,24 +200,30 @@ def test_files_that_break_off_are_told_after_the_others(clicks: Path, folder: Pa
     assert ok("ingest", "--once", "--json").document["accepted"] == 100
 
 
-def test_following_ends_with_sigterm_and_goes_on(clicks: Path, folder: Path) -> None:
-    words = [COMMAND, "publish", "clicks", "clicks.csv", "--mapping", "clicks.yaml", "--follow", "--json"]
-    log = ["--log-level", "info", "--log-format", "json"]
-    for first in (100, 150):
-        with subprocess.Popen(
-            [*words, *log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
+def test_following_ends_with_sigterm_and_goes_on(clicks: Path) -> None:
+    files = ["clicks.csv", "--mapping", "clicks.yaml", "--follow"]
+    log = ["--json", "--log-level", "info", "--log-format", "json"]
+    words: list[str | Path] = [COMMAND, "publish", "clicks", *files, *log]
+    first = 100
+    for at_once in (101, 50):  # what the file holds that is new when the process starts
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None and process.stdout is not None
             told = (json.loads(line) for line in process.stderr)
-            assert any(entry["message"] == "published" for entry in told)
-            with clicks.open("a") as file:
-                file.write("".join(_row(number) for number in range(first, first + 50)))
-            assert any(entry["message"] == "published" and entry["records"] >= 50 for entry in told)
+            assert any(entry.get("records") == at_once for entry in told)
+            _append(clicks, first, 50)
+            assert any(entry.get("records") == at_once + 50 for entry in told)
             process.send_signal(signal.SIGTERM)
-            assert json.loads(process.stdout.read())["records"] >= 50
+            assert json.loads(process.stdout.read())["records"] == at_once + 50
             assert process.wait(60) == 0
+        _append(clicks, first + 50, 50)
+        first += 100
     ok("ingest", "--once")
-    assert _landed() == [{"n": 200, "ids": 200}]
+    assert _landed() == [{"n": 250, "ids": 250}]
+
+
+def _append(path: Path, first: int, count: int) -> None:
+    with path.open("a") as file:
+        file.write("".join(_row(number) for number in range(first, first + count)))
 
 
 def test_the_python_door(clicks: Path, folder: Path) -> None:
@@ -254,6 +262,11 @@ def test_a_timeline_is_built_of_all_files(folder: Path) -> None:
     report = publish_files(archive, "*.ndjson", mapping=mapping)
     assert (report.records, report.steps) == (60, 60)
     assert publish_files(archive, "*.ndjson", mapping=mapping).already == ["0.ndjson", "1.ndjson"]
+    (folder / "2.ndjson").write_text("")
+    assert publish_files(archive, "*.ndjson", mapping=mapping).records == 0
+    (folder / "2.ndjson").write_text("bad\n")  # where one is new, a timeline needs all
+    report = publish_files(archive, "*.ndjson", mapping=mapping)
+    assert (report.records, report.steps, report.refused) == (61, 60, 1)
     assert ok("ingest", "--once", "--json").document["accepted"] == 60
     sql = "select count(distinct episode_id) as n, max(step) as last from clicks.steps"
     assert ok("query", sql, "--json").document == [{"n": 3, "last": 19}]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.sources.csv_scan import CsvGrammar
 from ingest.sources.options import CsvOptions
-from ingest.sources.places import KEPT, ReadLimits
-from schemas.errors import DataError, UsageError
+from ingest.sources.places import ReadLimits
 from tests.sources.reads import read, rows_of
 
 PROPERTY = settings(

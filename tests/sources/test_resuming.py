@@ -201,6 +201,18 @@ def test_rows_without_a_time_have_the_same_one_when_they_are_sent_again(tmp_path
     assert len(landing(stream)) == COUNT  # which compares the times, too
 
 
+def test_files_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    stream, ledger = MemoryStream(), tmp_path / "ledger"
+    paths = [tmp_path / f"{number}.csv" for number in range(8)]
+    for number, path in enumerate(paths):
+        path.write_bytes(csv_of(1) + csv_of(20, 1 + 20 * number).partition(b"\n")[2])
+    for path in paths:
+        assert publish(stream, path, mapped=mapping(), ledger=ledger).records == 21
+    for path in reversed(paths):
+        assert publish(stream, path, mapped=mapping(), ledger=ledger).already == [str(path)]
+    assert gains(stream) == numbers(161)
+
+
 def test_a_torn_ledger_is_told(tmp_path: Path) -> None:
     stream, ledger, path = MemoryStream(), tmp_path / "ledger", write(tmp_path, "csv")
     publish(stream, path, mapped=mapping(), ledger=ledger)

@@ -92,7 +92,7 @@ def test_avro_messages(in_file: bool, tmp_path: Path) -> None:
     records = records_of(
         [message(value) for value in (bare, framed, several, bare[:-3], bare + b"x", b"")], options, "id"
     )
-    assert [one["gain"] for one in records.fields] == [0, 1, 2, 3]
+    assert [dict(one)["gain"] for one in list(records.fields)] == [0, 1, 2, 3]
     assert [one.raw for one in records.refused] == [bare[:-3], bare + b"x", b""]
     assert records.raw(1) == framed
 

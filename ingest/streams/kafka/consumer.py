@@ -20,8 +20,8 @@ _FIRST = 64  # messages that are asked for while nobody knows how large they are
 class KafkaClient(Protocol):
     """Follow a group, and fetch: what a client library has to be made to do.
 
-    `owned` is what the group gave to this member, and `changes` grows with each change of it. A partition
-    that came new is held: nothing is fetched of it before `start`.
+    `owned` is what the group gave to this member, and `changes` grows with each change of it. Of a partition
+    that came new nothing is delivered before `start`.
     """
 
     owned: frozenset[Partition]
@@ -35,6 +35,9 @@ class KafkaClient(Protocol):
 
     def start(self, partition: Partition, offset: int) -> None:
         """Fetch a partition from an offset on."""
+
+    def forget(self) -> None:
+        """Deliver nothing of any partition before it is started again, as when it came new."""
 
     def hold(self, partitions: Sequence[Partition]) -> None:
         """Fetch nothing of these before they are started again."""
@@ -96,10 +99,10 @@ class KafkaConsumer:
         self._check_open()
         deadline = time.monotonic() + timeout
         while True:
-            if not self._fetched:
-                most = self._worth_asking_for(max_messages, max_bytes)
-                left = max(deadline - time.monotonic(), 0)
-                self._fetched.extend(self._client.fetch(most, min(left, _GLANCE)))
+            wanted = self._worth_asking_for(max_messages, max_bytes) - len(self._fetched)
+            if wanted > len(self._fetched):  # a small rest alone is not worth a poll
+                left = 0.0 if self._fetched else max(deadline - time.monotonic(), 0)
+                self._fetched.extend(self._client.fetch(wanted, min(left, _GLANCE)))
             if self._follow():
                 return []
             messages = self._take(max_messages, max_bytes)
@@ -150,7 +153,7 @@ class KafkaConsumer:
         self._seen = self._client.changes
         self._generation += 1
         self._assignment = self._client.owned
-        self._client.hold(sorted(self._assignment))
+        self._client.forget()
         self._positions.clear()
         self._paused.clear()
         self._fetched.clear()

@@ -91,6 +91,10 @@ class PythonClient:
         mine = [partition for partition in partitions if partition in self.owned]
         self._consumer.pause(*_named(mine))
 
+    def forget(self) -> None:
+        """Pause all."""
+        self.hold(sorted(self.owned))
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the offsets, and wait for no answer."""
         told = {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}

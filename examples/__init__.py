@@ -1,0 +1,1 @@
+"""Worked examples: each folder has a README, and a run.sh that does what is said there."""

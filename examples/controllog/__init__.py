@@ -1,0 +1,1 @@
+"""A control room's notes, with no environment to try anything in."""

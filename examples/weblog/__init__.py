@@ -1,0 +1,1 @@
+"""A web shop's log, with clicks that come later as rewards."""
