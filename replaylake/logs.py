@@ -29,7 +29,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logs(level: str, form: Literal["text", "json"]) -> None:
-    """Log what replaylake says, from `level` on, to standard error. Other libraries are left alone."""
+    """Log what replaylake says, from `level` on, to standard error.
+
+    Other libraries are left alone, but for kafka-python: what it tells is in our errors and warnings, so it
+    is heard at `debug` only.
+    """
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
@@ -37,3 +41,6 @@ def set_up_logs(level: str, form: Literal["text", "json"]) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+    client = logging.getLogger("kafka")
+    client.handlers[:] = [handler if level == "debug" else logging.NullHandler()]
+    client.propagate = False

@@ -72,7 +72,10 @@ def _java(libs: Path) -> list[str]:
 
 @dataclass
 class Broker:
-    """Run one broker; `settings` are server properties of its own beside those that every broker has."""
+    """Run one broker; `settings` are server properties of its own beside those that every broker has.
+
+    `{port}` and `{controller}` in them stand for the broker's two ports.
+    """
 
     folder: Path
     number: int
@@ -166,7 +169,8 @@ class Broker:
             "default.replication.factor": copies,
             "min.insync.replicas": str(max(1, int(copies) - 1)),
         }
-        return own | dict(self.settings)
+        ports = {"port": str(self.port), "controller": str(self.port + 1)}
+        return own | {name: _filled(value, ports) for name, value in self.settings.items()}
 
 
 @dataclass
@@ -231,6 +235,12 @@ def _is_broker(pid: int) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and "kafka.Kafka" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
+
+
+def _filled(value: str, ports: Mapping[str, str]) -> str:
+    for name, port in ports.items():
+        value = value.replace(f"{{{name}}}", port)
+    return value
 
 
 def _tail(log: Path) -> str:

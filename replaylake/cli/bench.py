@@ -45,12 +45,22 @@ def _shown(outcomes: list[Any]) -> Any:
         shown.add_row(
             found["name"],
             found["other"],
-            f"{found['ours_median']:,.0f}",
-            f"{found['other_median']:,.0f}",
+            _figure(found["ours_median"]),
+            _figure(found["other_median"]),
             f"{found['ratio']:.2f}",
             f"{found['ratio_min']:.2f}-{found['ratio_max']:.2f}",
-            f"{'≥' if found['better'] == 'higher' else '≤'} {found['goal']:.2f}",
+            _goal(found),
             found["unit"],
             "met" if found["met"] else "[red]missed[/red]",
         )
     return shown
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _goal(found: dict[str, Any]) -> str:
+    sign = "≥" if found["better"] == "higher" else "≤"
+    enough = "" if found["enough"] is None else f", or {_figure(found['enough'])}"
+    return f"{sign} {found['goal']:.2f}{enough}"

@@ -31,7 +31,10 @@ def register(app: typer.Typer) -> None:
     add_verb(
         app,
         ingest,
-        settings=("stream", "partitions", "flush_rows", "flush_bytes", "flush_seconds", "metrics_port", "metrics_host"),
+        settings=(
+            *("stream", "partitions", "flush_rows", "flush_bytes", "flush_seconds"),
+            *("metrics_port", "metrics_host"),
+        ),
         example="""
             replaylake ingest --once
             replaylake ingest cartpole --follow --flush-seconds 1 --metrics-port 9300

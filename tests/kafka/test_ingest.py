@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import kafka
 import pytest
@@ -107,7 +108,7 @@ def test_what_kafkas_own_tools_send_lands_or_is_quarantined(
 def test_bad_input_is_kept_with_its_reason_and_the_flow_goes_on(
     stream: KafkaStream, archive: Archive, url: str
 ) -> None:
-    bad = [
+    bad: list[dict[str, Any] | bytes] = [
         b"\x00\xff garbage",
         b"[" * 100_000,
         b'{"a":' * 50_000,

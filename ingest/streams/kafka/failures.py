@@ -27,7 +27,7 @@ def translated(servers: str) -> Iterator[None]:
 
 def translation(exc: BaseException, servers: str) -> Exception:
     """Return our error for one of kafka-python's."""
-    said = _one_line(exc)
+    said = one_line(exc)
     if isinstance(exc, _AUTHENTICATION):
         return StreamError(
             f"Kafka at {servers} refused the log-in: {said}.",
@@ -59,7 +59,8 @@ def translation(exc: BaseException, servers: str) -> Exception:
     return StreamError(f"Kafka at {servers} failed: {said}.")
 
 
-def _one_line(exc: BaseException) -> str:
+def one_line(exc: BaseException) -> str:
+    """Return what an exception says, and its kind where it does not say that itself."""
     text = " ".join(str(exc).split()).rstrip(".")
     return (
         f"{type(exc).__name__}: {text}"

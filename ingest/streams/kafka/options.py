@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
@@ -41,11 +42,13 @@ class KafkaOptions(BaseModel):
     client: Literal["auto", "confluent", "python"] = "auto"
 
     @property
-    def _uses_sasl(self) -> bool:
+    def uses_sasl(self) -> bool:
+        """Whether a user logs in."""
         return self.security_protocol.startswith("SASL")
 
     @property
-    def _uses_tls(self) -> bool:
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
         return self.security_protocol.endswith("SSL")
 
     def for_kafka_python(self) -> dict[str, Any]:
@@ -55,13 +58,13 @@ class KafkaOptions(BaseModel):
             "bootstrap_timeout_ms": int(self.timeout * 1000),
             "request_timeout_ms": int(max(self.timeout, 10) * 1000),
         }
-        if self._uses_sasl:
+        if self.uses_sasl:
             given |= {
                 "sasl_mechanism": self.sasl_mechanism,
                 "sasl_plain_username": self.sasl_username,
                 "sasl_plain_password": _hidden(self.sasl_password),
             }
-        if self._uses_tls:
+        if self.uses_tls:
             given |= {
                 "ssl_check_hostname": self.ssl_hostname == "https",
                 "ssl_cafile": self.ssl_ca,
@@ -87,13 +90,13 @@ class KafkaOptions(BaseModel):
                 "heartbeat.interval.ms": self.heartbeat_ms,
                 "partition.assignment.strategy": "range",
             }
-        if self._uses_sasl:
+        if self.uses_sasl:
             given |= {
                 "sasl.mechanism": self.sasl_mechanism,
                 "sasl.username": self.sasl_username or "",
                 "sasl.password": _hidden(self.sasl_password) or "",
             }
-        if self._uses_tls:
+        if self.uses_tls:
             files = {
                 "ssl.ca.location": self.ssl_ca,
                 "ssl.certificate.location": self.ssl_certificate,
@@ -125,7 +128,7 @@ def parse_options(query: str, given: Mapping[str, Any]) -> KafkaOptions:
                 f"REPLAYLAKE_STREAM_OPTIONS='{{\"{name}\": ...}}'.",
             )
     try:
-        return KafkaOptions.model_validate({**asked, **given})
+        return _with_files(KafkaOptions.model_validate({**asked, **given}))
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         name = str(problem["loc"][0])
@@ -138,6 +141,18 @@ def parse_options(query: str, given: Mapping[str, Any]) -> KafkaOptions:
             f"The option {name!r} of the Kafka stream is not possible: {problem['msg']}.",
             hint="Mend it in the stream's URL or in `stream_options`; its value is not shown here.",
         ) from None
+
+
+def _with_files(options: KafkaOptions) -> KafkaOptions:
+    """Raise UsageError for a file of a certificate that is not there: the clients try again and again."""
+    for name in ("ssl_ca", "ssl_certificate", "ssl_key"):
+        path = getattr(options, name)
+        if path is not None and not Path(path).is_file():
+            raise UsageError(
+                f"There is no file {path!r}, which {KafkaOptions.model_fields[name].alias} names.",
+                hint="Mend it in the stream's URL or in `stream_options`.",
+            )
+    return options
 
 
 class _Secret(str):

@@ -12,6 +12,7 @@ import kafka
 from kafka.errors import KafkaError
 
 from ingest.streams.assignment import partition_for
+from ingest.streams.kafka.connecting import connecting
 from ingest.streams.kafka.failures import translated, translation
 from ingest.streams.kafka.options import KafkaOptions
 from schemas.errors import NotFoundError, StreamError
@@ -49,7 +50,7 @@ class KafkaProducer:
         self._sent: deque[_Sent] = deque()
         self._size = 0
         self._closed = False
-        with translated(servers):
+        with connecting(servers, options):
             self._client = kafka.KafkaProducer(
                 bootstrap_servers=servers.split(","),
                 enable_idempotence=True,

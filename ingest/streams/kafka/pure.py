@@ -10,6 +10,7 @@ from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import AuthorizationError, KafkaError, OffsetOutOfRangeError, RetriableError
 
+from ingest.streams.kafka.connecting import connecting
 from ingest.streams.kafka.failures import translated, translation
 from ingest.streams.kafka.options import KafkaOptions
 from schemas.errors import PositionLostError
@@ -27,7 +28,7 @@ class PythonClient:
         self.owned: frozenset[Partition] = frozenset()
         self.changes = 0
         self._servers = servers
-        with translated(servers):
+        with connecting(servers, options):
             self._consumer = kafka.KafkaConsumer(
                 bootstrap_servers=servers.split(","),
                 group_id=group,

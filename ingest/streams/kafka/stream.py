@@ -13,6 +13,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from kafka.protocol.consumer import IsolationLevel
 
+from ingest.streams.kafka.connecting import connecting
 from ingest.streams.kafka.consumer import KafkaConsumer
 from ingest.streams.kafka.failures import translated
 from ingest.streams.kafka.options import KafkaOptions
@@ -136,9 +137,10 @@ class KafkaStream:
             if self._closed:
                 raise StreamError("The stream is closed.")
             if self._client is None:
-                self._client = KafkaAdminClient(
-                    bootstrap_servers=self._servers.split(","), **self._options.for_kafka_python()
-                )
+                with connecting(self._servers, self._options):
+                    self._client = KafkaAdminClient(
+                        bootstrap_servers=self._servers.split(","), **self._options.for_kafka_python()
+                    )
             return question(self._client)
 
     def _find(self, name: str) -> Topic | None:
