@@ -205,7 +205,8 @@ def _faults(examined: Examined, spec: ArchiveSpec, settled: Mapping[int, Settled
         pa.array([fault.raw for fault in faults], pa.binary()),
         pa.repeat(gate.suite_hash, len(faults)),
     ]
-    columns += lineage_columns(spec.topic, partitions, offsets, numbers)
+    topic = places[0].topic if places else ""  # not the spec's: an archive may read another's
+    columns += lineage_columns(topic, partitions, offsets, numbers)
     fields = [*wire_schema(spec), *REASON_FIELDS, *_LINEAGE, DATE_FIELD]
     return pa.table([*columns, dates_of(sent)], schema=pa.schema(fields))
 

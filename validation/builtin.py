@@ -14,7 +14,7 @@ from validation.rules.rule import mask_size
 from validation.suite import Expectation, Suite
 
 # Part of a gate's hash: raise it whenever a rule here, or the meaning of one, changes.
-BUILTIN_VERSION = 1
+BUILTIN_VERSION = 2
 
 _PLAIN_FLOATS = ("reward", "discount", "priority")
 
@@ -55,6 +55,8 @@ def _rules(spec: ArchiveSpec) -> Iterator[Expectation]:
     if masked:
         yield _rule("expect_action_to_be_in_mask")
     yield from _ranges(spec)
+    for column in spec.partition_by:
+        yield _column("name_a_folder", column)
     yield _rule("expect_truncated_to_have_next_observation")
     if spec.exclusive_ends:
         yield _rule("expect_ends_to_be_exclusive")

@@ -135,8 +135,10 @@ def _faults(visits: list[Visit]) -> Iterator[tuple[datetime, str]]:
         event |= dict.fromkeys(TASTES, 0.5) | {"banner": {"product": "hats", "probability": 0.1}}
         yield at + timedelta(hours=3), json.dumps(event)  # a phone that had no network
         at, event = _event("wish", visit.visitor, f"wish-{number}", visit.views[0].at)
-        yield at, json.dumps(event)  # nobody has said what this is
-        yield at, json.dumps(event)[:40]  # cut short
+        if number % 3:
+            yield at, json.dumps(event)  # nobody has said what this is
+        else:
+            yield at, json.dumps(event)[:40]  # cut short
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ replaylake publish shop clicks.ndjson --mapping mapping.yaml
 replaylake ingest shop --once
 replaylake query "select action, count(*) shown, avg(reward) clicked from shop.steps group by action order by action"
 replaylake query "select ended, count(*) visits, avg(clicks) clicks from (select episode_id, bool_or(terminated) ended, sum(reward) clicks from shop.steps group by 1) group by 1 order by 1"
-replaylake query "select reasons[1] reason, count(*) lines from shop.quarantine group by 1 order by 2 desc, 1"
 
 replaylake archive create live --spec spec.yaml
 python send.py shop-events

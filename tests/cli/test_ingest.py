@@ -77,6 +77,7 @@ def test_a_fresh_archive_ingests_what_an_older_one_has_from_a_place_on(folder: P
         Lake("lake").create(name, env="CartPole-v1")
     for number in range(4):
         ok("publish", "cartpole", "-", "--partitions", "1", stdin=ndjson(step(0, number)))
+    ok("publish", "cartpole", "-", "--partitions", "1", stdin=ndjson({"broken": 1}))
     ok("ingest", "cartpole", "--once")
     again = ("ingest", "fresh", "--once", "--topic", "replaylake.cartpole")
     assert ok(*again, "--from", "2", "--json").document["accepted"] == 2
@@ -85,6 +86,8 @@ def test_a_fresh_archive_ingests_what_an_older_one_has_from_a_place_on(folder: P
     assert ok(*again, "--json").document["accepted"] == 0
     rows = ok("query", "select step from fresh.steps order by step", "--json").document
     assert rows == [{"step": 2}, {"step": 3}]
+    origin = ok("query", "select stream_topic, stream_offset from fresh.quarantine", "--json").document
+    assert origin == [{"stream_topic": "replaylake.cartpole", "stream_offset": 4}]
 
 
 @pytest.mark.parametrize(

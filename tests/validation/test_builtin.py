@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.archive_spec import ArchiveSpec
+from schemas.spaces import Box, Discrete, Text
+from schemas.steps import Steps
 from tests.validation.rows import CARTPOLE, PUZZLE, ROBOT, judge, row, table
 from validation import Gate, builtin_suite
 
@@ -204,3 +206,35 @@ def test_an_open_end_of_the_reward_range_asks_nothing() -> None:
     assert verdict.accepted.tolist() == [True, False]
     unbounded = CARTPOLE.model_copy(update={"reward_range": (-INF, INF)})
     assert "between(reward)" not in {held.code for held in Gate(unbounded).rules}
+
+
+def test_a_partition_value_names_a_folder() -> None:
+    spec = ArchiveSpec(
+        name="parts",
+        observation=Box(shape=(1,)),
+        action=Discrete(n=2),
+        extras={"country": Text()},
+        partition_by=("country", "source"),
+    )
+    values = ["DE", "x" * 82, "x" * 83, "", "\u00fc" * 41, "\u00fc" * 42, None]
+    table = Steps.from_rows(
+        [
+            {
+                "episode_id": "e",
+                "step": number,
+                "observation": [0.0],
+                "action": 0,
+                "reward": 0.0,
+                "terminated": False,
+                "truncated": False,
+                "country": value,
+            }
+            for number, value in enumerate(values)
+        ],
+        spec,
+    ).table
+    gate = Gate(spec, None)
+    verdict = gate.judge(table)
+    assert verdict.accepted.tolist() == [True, True, False, False, True, False, True]
+    assert verdict.reasons[3].as_py() == ["folder(country)"]
+    assert "names no folder: 1 to 82 bytes do" in gate.describe(table, verdict)[1].as_py()

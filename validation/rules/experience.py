@@ -30,6 +30,7 @@ from validation.rules.values import present
 from validation.wording import each, not_finite, out_of_space, show, wrong_shape
 
 _CERTAIN = 1e-9  # how far rounding may lift the log of a probability above 0
+_FOLDER_LENGTH = 255  # bytes of `column=value`, on every usual file system
 _Member = Callable[[Space, pa.ChunkedArray], NDArray[np.bool_]]
 
 
@@ -152,6 +153,18 @@ def _truncated(_: Arguments, spec: ArchiveSpec) -> Rule:
     return Rule("truncated(next_observation)", "next_observation", expression, ("truncated",), says, (mask,))
 
 
+def _folder(arguments: ColumnArguments, _: ArchiveSpec) -> Rule:
+    """Ask for a text that can name a partition's folder, where each of its bytes may be escaped."""
+    column = arguments.column
+    longest = (_FOLDER_LENGTH - len(column.encode()) - 1) // 3
+    length = pl.col(column).str.len_bytes()
+
+    def says(rows: pa.Table) -> list[str]:
+        return [f"{column} {text} names no folder: 1 to {longest} bytes do" for text in each(rows[column])]
+
+    return Rule(f"folder({column})", column, length.is_between(1, longest), (column,), says)
+
+
 def _mask(question: str, column: str, space: Space, member: _Member) -> Mask:
     def judge(rows: pa.Table) -> NDArray[Any]:
         return member(space, rows[column])
@@ -178,5 +191,6 @@ EXPERIENCE_KINDS = (
     Kind("expect_propensity_to_be_possible", Arguments, _propensity),
     Kind("expect_step_to_have_key", Arguments, _key),
     Kind("expect_ends_to_be_exclusive", Arguments, _ends),
+    Kind("expect_column_values_to_name_a_folder", ColumnArguments, _folder),
     Kind("expect_truncated_to_have_next_observation", Arguments, _truncated),
 )

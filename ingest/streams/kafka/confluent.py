@@ -68,12 +68,9 @@ class ConfluentClient:
 
     def start(self, partition: Partition, offset: int) -> None:
         """Seek, as soon as librdkafka has begun with the partition, and go on."""
-        self._ends.pop(partition, None)
-        self._started.add(partition)
-        self._waiting = [m for m in self._waiting if (m.topic(), m.partition()) != partition]
         where = TopicPartition(*partition, offset)
         deadline = time.monotonic() + _PATIENCE
-        while True:
+        while partition in self.owned:  # else it was taken away meanwhile, which the next poll tells
             try:
                 self._consumer.seek(where)
                 break
@@ -83,6 +80,10 @@ class ConfluentClient:
             came = self._consumer.poll(0.02)
             if came is not None:
                 self._waiting.append(came)
+        # What came of it meanwhile is from before the seek; librdkafka itself drops what it still holds.
+        self._waiting = [one for one in self._waiting if (one.topic(), one.partition()) != partition]
+        self._ends.pop(partition, None)
+        self._started.add(partition)
         if partition in self._paused:
             self._paused.discard(partition)
             self._consumer.resume([where])

@@ -1,0 +1,1 @@
+"""The worked examples do what their pages say."""
