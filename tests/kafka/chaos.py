@@ -111,10 +111,19 @@ class Chaos:
             self._blows[blow] += 1
 
     def _worker(self, number: int) -> None:
-        """Kill a worker, and start another."""
+        """Kill a worker, mostly while somebody commits, which is when it hurts; and start another."""
+        self._await_commit()
+        time.sleep(self._plan.chance.uniform(0, 0.03))
         self._workers[number].kill()
         self._workers[number].wait()
         self._workers[number] = self._start("work")
+
+    def _await_commit(self) -> None:
+        """Return when some worker has begun to commit, or after a while in which nobody does."""
+        log = self._archive.folder / "quarantine" / "_delta_log"
+        before, deadline = len(os.listdir(log)), time.monotonic() + 2
+        while len(os.listdir(log)) == before and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _broker(self, _: int) -> None:
         """Kill a broker, and start it again."""
