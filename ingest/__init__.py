@@ -1,11 +1,8 @@
 """The ingest floor: streams, publishers, sources and the worker."""
 
-from ingest.async_publisher import AsyncPublisher
-from ingest.intake import Intake
-from ingest.limits import Limits, Linger
-from ingest.lookahead import PollPolicy
-from ingest.publisher import Publisher
-from ingest.report import IngestReport
+from ingest.publishing.async_publisher import AsyncPublisher
+from ingest.publishing.limits import Limits, Linger
+from ingest.publishing.publisher import Publisher
 from ingest.sources import (
     FilePublisher,
     Ledger,
@@ -19,7 +16,10 @@ from ingest.sources import (
 from ingest.streams.embedded import EmbeddedStream
 from ingest.streams.memory import MemoryStream
 from ingest.streams.urls import open_stream
-from ingest.worker import FlushPolicy, Worker
+from ingest.worker.intake import Intake
+from ingest.worker.lookahead import PollPolicy
+from ingest.worker.report import IngestReport
+from ingest.worker.worker import FlushPolicy, Worker
 
 __all__ = [
     "AsyncPublisher",

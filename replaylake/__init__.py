@@ -7,7 +7,7 @@ which is a part of this package, must not wait for what a verb does not need.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ingest.limits import Limits, Linger
+    from ingest.publishing.limits import Limits, Linger
     from ingest.wrappers.gymnasium import RecordSteps
     from ingest.wrappers.pettingzoo import RecordParallelSteps, RecordTurns
     from ingest.wrappers.vector import RecordVectorSteps
@@ -34,8 +34,8 @@ else:
         "AsyncPublisher": "replaylake.flows.publishing",
         "Gate": "validation",
         "Lake": "lake",
-        "Limits": "ingest.limits",
-        "Linger": "ingest.limits",
+        "Limits": "ingest.publishing.limits",
+        "Linger": "ingest.publishing.limits",
         "Publisher": "replaylake.flows.publishing",
         "QuarantineChoice": "lake",
         "RecordParallelSteps": "ingest.wrappers.pettingzoo",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 from schemas.errors import SettingsError
 from schemas.validation_text import first_problem
@@ -26,6 +27,14 @@ _PREFIX = "REPLAYLAKE_"
 _DEFAULT_FILE = "replaylake.yaml"
 
 
+def _as_text(value: Any) -> Any:
+    """Take a number of a file for its text, as the environment has it."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+_Option = Annotated[SecretStr, BeforeValidator(_as_text)]
+
+
 class Settings(BaseSettings):
     """Hold every setting of the command and of the Python door."""
 
@@ -33,7 +42,7 @@ class Settings(BaseSettings):
 
     lake: str = Field("./lake", description="the lake's folder")
     stream: str = Field("embedded:", description="the stream's URL; embedded: is in the lake's folder")
-    stream_options: dict[str, SecretStr] = Field({}, description="how to reach Kafka: see docs/kafka.md")
+    stream_options: dict[str, _Option] = Field({}, description="how to reach Kafka: see docs/kafka.md")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="partitions of a new topic")
     flush_rows: Annotated[int, Field(ge=1)] = Field(250_000, description="commit after so many rows")
     flush_bytes: Annotated[int, Field(ge=1)] = Field(16 << 20, description="commit after so many bytes")
@@ -90,8 +99,13 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
                 hint=f"The settings are: {', '.join(sorted(Settings.model_fields))}.",
             ) from exc
         raise SettingsError(
-            f"A setting is not possible: {first_problem(exc)}.",
+            f"A setting is not possible: {_problem(exc)}.",
             hint=f"Mend it where it comes from: {_origins(flags)[name]}.",
+        ) from exc
+    except SourceError as exc:
+        raise SettingsError(
+            f"The variable {_PREFIX}STREAM_OPTIONS is no JSON.",
+            hint=f'Write {_PREFIX}STREAM_OPTIONS=\'{{"timeout": "5"}}\'.',
         ) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:
         problem = str(exc).replace("\n", " ")
@@ -99,6 +113,14 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             f"The settings file {config_file()} does not read: {problem}.",
             hint="Write it as YAML, one `name: value` a line.",
         ) from exc
+
+
+def _problem(exc: ValidationError) -> str:
+    """Say what is wrong; of what may be secret, without its value."""
+    first = exc.errors(include_url=False, include_input=False)[0]
+    if first["loc"][0] != "stream_options":
+        return first_problem(exc)
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']} (its value is not shown)"
 
 
 def explain_settings(flags: Mapping[str, Any] | None = None) -> list[Setting]:

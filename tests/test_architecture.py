@@ -13,14 +13,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "ingest", "validation", "lake", "training", "replaylake")
 UPWARD = {
     "schemas/step.py": "from lake import Lake",
-    "ingest/report.py": "import lake.lake",
+    "ingest/worker/report.py": "import lake.lake",
     "validation/suite.py": "from ingest import Worker",
     "lake/files.py": "import validation",
     "training/devices.py": "import replaylake.settings",
 }
 FOREIGN = {
     "lake/files.py": "import torch",
-    "ingest/report.py": "import ray",
+    "ingest/worker/report.py": "import ray",
     "training/devices.py": "import duckdb",
     "replaylake/logs.py": "import deltalake",
 }

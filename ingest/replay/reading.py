@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.arrival import clock_is_right
-from ingest.judging import CLOCK_SKEW
 from ingest.records import Mapped, Records
 from ingest.replay.records import NOT_A_RECORD, read_records
 from ingest.sources.options import SourceOptions
+from ingest.worker.arrival import clock_is_right
+from ingest.worker.judging import CLOCK_SKEW
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
 from schemas.decode import decode

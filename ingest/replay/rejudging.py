@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.arrival import dates_of
-from ingest.judging import gated, why
-from ingest.partition_limit import TOO_MANY_PARTITIONS, excess_detail, within_limit
 from ingest.replay.reading import ORIGIN_FIELDS, Failure, Places, Read, RecordMapper, read_again
+from ingest.worker.arrival import dates_of
+from ingest.worker.judging import gated, why
+from ingest.worker.partition_limit import TOO_MANY_PARTITIONS, excess_detail, within_limit
 from schemas.archive_spec import ArchiveSpec
 from schemas.protocols import Gate
 from schemas.step import DATE_FIELD

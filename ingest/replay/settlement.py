@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.judging import CLASH, KEY_CONFLICT
-from ingest.key_window import KeyWindow, key_hashes
 from ingest.replay.reading import Failure, Places
 from ingest.replay.rejudging import Rejudged
+from ingest.worker.judging import CLASH, KEY_CONFLICT
+from ingest.worker.key_window import KeyWindow, key_hashes
 
 _CLASH = Failure((KEY_CONFLICT,), CLASH)
 

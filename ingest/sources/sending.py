@@ -10,7 +10,7 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.outgoing import Sender
+from ingest.publishing.outgoing import Sender
 from ingest.records import Mapped, Refused
 from ingest.sources.unfit import split_unfit
 from schemas.archive_spec import ArchiveSpec

@@ -10,12 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from ingest.lookahead import PollPolicy
 from ingest.mapping import RecordMapping
 from ingest.sources.options import SourceOptions
 from ingest.sources.publishing import PublishReport
 from ingest.sources.sending import StepSender
 from ingest.sources.topic import TopicDecoder
+from ingest.worker.lookahead import PollPolicy
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import UsageError
 from schemas.protocols import Message, Partition, Stream, Topic

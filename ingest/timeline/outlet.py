@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.outgoing import Sender
+from ingest.publishing.outgoing import Sender
 from ingest.records import Refused
 from ingest.timeline.released import Released
 from schemas.archive_spec import ArchiveSpec

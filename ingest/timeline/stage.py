@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
-from ingest.collector import collector_seldom
-from ingest.lookahead import PollPolicy
 from ingest.timeline.job import TopicTimeline
 from ingest.timeline.outlet import Outlet
 from ingest.timeline.released import Released
 from ingest.timeline.report import TimelineReport
 from ingest.timeline.saved import Saved, SavedStates
 from ingest.timeline.stream import Timeline
+from ingest.worker.collector import collector_seldom
+from ingest.worker.lookahead import PollPolicy
 from schemas.errors import StreamError, UsageError
 from schemas.protocols import Message, Partition, Stream
 

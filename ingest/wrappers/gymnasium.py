@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium
 
-from ingest.publisher import Publisher
+from ingest.publishing.publisher import Publisher
 from ingest.wrappers.values import (
     NextObservations,
     check_next_observations,

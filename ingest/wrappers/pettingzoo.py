@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ingest.publisher import Publisher
+from ingest.publishing.publisher import Publisher
 from ingest.wrappers.values import (
     NextObservations,
     check_next_observations,

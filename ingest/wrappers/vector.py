@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ingest.publisher import Publisher
+from ingest.publishing.publisher import Publisher
 from ingest.wrappers.batches import Rows, column_of, info_of, rows_of, value_of
 from ingest.wrappers.values import NextObservations, check_next_observations, copied, possible_actions
 from schemas.errors import UsageError

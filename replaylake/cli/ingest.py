@@ -111,7 +111,7 @@ def _metrics(run: Run, options: IngestOptions) -> Iterator[None]:
     if run.settings.metrics_port is None:
         yield
         return
-    from ingest.metrics import IngestMetrics
+    from ingest.worker.metrics import IngestMetrics
 
     options["metrics"] = metrics = IngestMetrics()
     with metrics.serve(run.settings.metrics_port, run.settings.metrics_host) as port:

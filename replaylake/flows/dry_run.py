@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.arrival import clock_is_right
-from ingest.judging import CLOCK_SKEW
 from ingest.mapping import RecordMapping
 from ingest.records import Mapped, Records, Refused
+from ingest.worker.arrival import clock_is_right
+from ingest.worker.judging import CLOCK_SKEW
 from lake import Archive
 from replaylake.flows.ingest import gate_of
 from schemas.archive_spec import ArchiveSpec

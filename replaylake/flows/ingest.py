@@ -18,7 +18,7 @@ from schemas.protocols import Partition, Stream
 from validation import Gate, Suite
 
 if TYPE_CHECKING:
-    from ingest.metrics import IngestMetrics
+    from ingest.worker.metrics import IngestMetrics
 
 OnProgress = Callable[[IngestReport], None]
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds until a stream that is away is tried again

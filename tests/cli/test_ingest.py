@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ingest import IngestReport, Intake
-from ingest.metrics import IngestMetrics
+from ingest.worker.metrics import IngestMetrics
 from replaylake import Lake, ingest_follow
 from replaylake.cli.signals import stopped_by_signals
 from tests.cli.command import call, ndjson, ok, step, steps

@@ -54,6 +54,8 @@ def test_a_password_is_not_shown() -> None:
         (("config",), {}, "colour: red", ["no setting 'colour'", "replaylake.yaml", "flush_rows"]),
         (("config",), {}, "lake: [", ["replaylake.yaml", "does not read"]),
         (("config",), {}, "- a\n- b", ["replaylake.yaml", "does not read"]),
+        (("config",), {"REPLAYLAKE_STREAM_OPTIONS": "{a"}, "", ["REPLAYLAKE_STREAM_OPTIONS is no JSON"]),
+        (("config",), {}, "stream_options: {a: [b]}", ["stream_options.a", "value is not shown"]),
         (("config",), {"REPLAYLAKE_CONFIG": "gone.yaml"}, "", ["'gone.yaml'", "REPLAYLAKE_CONFIG"]),
         (("publish", "a", "-", "--partitions", "many"), {}, "", ["--partitions", "many"]),
     ],
@@ -68,6 +70,14 @@ def test_a_bad_value_is_named_with_where_it_comes_from(
     assert outcome.code == 2
     assert all(part in outcome.err for part in said), outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_an_option_of_the_stream_may_be_a_number_and_is_not_shown(folder: Path) -> None:
+    (folder / "replaylake.yaml").write_text("stream_options: {timeout: 5, sasl.password: 123}")
+    (shown,) = [one for one in ok("config", "--json").document if one["name"] == "stream_options"]
+    assert shown["value"] == {"timeout": "**********", "sasl.password": "**********"}
+    (folder / "replaylake.yaml").write_text("stream_options: {sasl.password: [hunter2]}")
+    assert "hunter2" not in call("config").err
 
 
 def test_a_flag_stands_over_a_bad_value_of_the_environment() -> None:

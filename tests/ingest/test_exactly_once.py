@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ingest import FlushPolicy, PollPolicy
-from ingest import key_window as key_window_module
+from ingest.worker import key_window as key_window_module
 from lake import Archive, ArchiveLanding, Lake
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import CommitConflictError, PositionLostError

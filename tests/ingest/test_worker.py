@@ -94,7 +94,7 @@ class SlowLanding(ArchiveLanding):
 def test_a_worker_whose_lake_is_slow_stays_in_its_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.worker._MEMBERSHIP", 0.01)
+    monkeypatch.setattr("ingest.worker.worker._MEMBERSHIP", 0.01)
     polls = threading.Semaphore(0)
     poll = GroupConsumer.poll
 

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from ingest.limits import Limits, Linger
-from ingest.outbox import Outbox
-from ingest.outgoing import Sender, with_prefix, with_texts, with_times
-from ingest.row_codec import RowCodec
+from ingest.publishing.limits import Limits, Linger
+from ingest.publishing.outbox import Outbox
+from ingest.publishing.outgoing import Sender, with_prefix, with_texts, with_times
+from ingest.publishing.row_codec import RowCodec
 from schemas.archive_spec import ArchiveSpec
 from schemas.protocols import Stream
 from schemas.steps import Steps

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from ingest.judging import Examined
+from ingest.worker.judging import Examined
 from schemas.errors import UsageError
 from schemas.protocols import Consumer, Message, Partition
 

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.arrival import app_id
-from ingest.judging import Examined, Settled, count_reasons, examine, judge
-from ingest.key_window import KeyWindow
-from ingest.partition_limit import refuse_excess
-from ingest.report import IngestReport
+from ingest.worker.arrival import app_id
+from ingest.worker.judging import Examined, Settled, count_reasons, examine, judge
+from ingest.worker.key_window import KeyWindow
+from ingest.worker.partition_limit import refuse_excess
+from ingest.worker.report import IngestReport
 from schemas.errors import UsageError
 from schemas.protocols import Bounds, Gate, Landing, Message, Move, Partition, TableName, Topic, replays_id
 from schemas.step import quarantine_schema, steps_schema

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.codecs.codec import Codec, OddValueError, has_rows, lists
-from ingest.codecs.plain import Integers, Texts, plain_codec
+from ingest.publishing.codecs.codec import Codec, OddValueError, has_rows, lists
+from ingest.publishing.codecs.plain import Integers, Texts, plain_codec
 from schemas.membership import vector_size
 from schemas.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Scalar, Space, Text, Tuple
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from ingest.publisher import Publisher
+from ingest.publishing.publisher import Publisher
 from schemas.errors import StreamError
 
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ingest.report import IngestReport
+from ingest.worker.report import IngestReport
 from schemas.errors import ReplayLakeError, UsageError
 from schemas.protocols import Partition
 

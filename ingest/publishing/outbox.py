@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ingest.forks import leave_after_fork
-from ingest.limits import Limits, Linger
-from ingest.outgoing import Sender
-from ingest.trouble import Trouble
+from ingest.publishing.forks import leave_after_fork
+from ingest.publishing.limits import Limits, Linger
+from ingest.publishing.outgoing import Sender
+from ingest.publishing.trouble import Trouble
 from schemas.errors import StreamError
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 
-from ingest.codecs.codec import Codec, OddValueError, has_rows, lists
+from ingest.publishing.codecs.codec import Codec, OddValueError, has_rows, lists
 from schemas.space_values import WrongTypeError, json_text
 from schemas.step import TIMESTAMP
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.arrival import clock_is_right, dates_of, last_offsets, lineage_columns, with_arrival
-from ingest.key_window import KeyWindow
+from ingest.worker.arrival import clock_is_right, dates_of, last_offsets, lineage_columns, with_arrival
+from ingest.worker.key_window import KeyWindow
 from schemas.archive_spec import ArchiveSpec
 from schemas.decode import Decoded, decode
 from schemas.protocols import Gate, Message, Topic, Verdict

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ingest.codecs import Codec, Floats, FreeFields, OddValueError, codec_of, has_rows, plain_codec
-from ingest.rows import ready_row
+from ingest.publishing.codecs import Codec, Floats, FreeFields, OddValueError, codec_of, has_rows, plain_codec
+from ingest.publishing.rows import ready_row
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import StepsError
 from schemas.step import PROPENSITY_ALIAS, WIRE_COLUMNS, wire_schema

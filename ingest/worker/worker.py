@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from ingest.collector import collector_seldom
-from ingest.intake import Flush, Intake
-from ingest.lookahead import Lookahead, Polled, PollPolicy
-from ingest.report import IngestReport
+from ingest.worker.collector import collector_seldom
+from ingest.worker.intake import Flush, Intake
+from ingest.worker.lookahead import Lookahead, Polled, PollPolicy
+from ingest.worker.report import IngestReport
 from schemas.errors import CommitConflictError, StreamError, UsageError
 from schemas.protocols import Partition, Stream
 

@@ -1,0 +1,1 @@
+"""Publishing: what an actor has seen, on its way to the stream."""

@@ -1,0 +1,1 @@
+"""The worker: from the stream to the two tables, exactly once."""
