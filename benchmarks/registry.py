@@ -16,6 +16,7 @@ _MODULES = {
     "ingest-kafka-latency": ".kafka_latency",
     "ingest-kafka-plain": ".kafka_plain",
     "ingest-memory": ".ingest_memory",
+    "publish-csv": ".publish_csv",
     "publisher-overhead": ".publisher_overhead",
 }
 

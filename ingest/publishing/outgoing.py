@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.streams.assignment import partition_for
+from ingest.streams.assignment import partitions_for
 from schemas.archive_spec import ArchiveSpec
 from schemas.conform import conform
 from schemas.errors import StepsError
@@ -108,8 +108,9 @@ def partitions_of(table: pa.Table, partitions: int) -> NDArray[np.int64]:
     names = pc.coalesce(table["episode_id"], table["event_id"], pa.scalar(""))
     joined = pc.binary_join_element_wise(table["source"], names, "\0")
     encoded = pa.chunked_array([joined.combine_chunks()]).dictionary_encode().combine_chunks()
-    numbers = [partition_for(key.encode(), partitions) for key in encoded.dictionary.to_pylist()]
-    of_row: NDArray[np.int64] = np.array(numbers, np.int64)[encoded.indices.to_numpy()]
+    keys = encoded.dictionary.cast(pa.binary())
+    numbers = partitions_for(keys.to_pylist(), len(keys), partitions)
+    of_row: NDArray[np.int64] = numbers[encoded.indices.to_numpy()]
     return of_row  # (N,)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.protocols import Partition
 
 
@@ -14,6 +17,11 @@ def partition_for(key: bytes, partitions: int) -> int:
     CRC-32 modulo the count, as librdkafka places keys by default.
     """
     return zlib.crc32(key) % partitions
+
+
+def partitions_for(keys: Iterable[bytes], count: int, partitions: int) -> NDArray[np.int64]:
+    """Return the partition of each of `count` keys: `partition_for`, without Python between them."""
+    return np.fromiter(map(zlib.crc32, keys), np.int64, count) % partitions
 
 
 def routing_key(source: str, episode_id: str | None, event_id: str | None = None) -> bytes:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.streams.assignment import assign, partition_for, place, routing_key
+from ingest.streams.assignment import assign, partition_for, partitions_for, place, routing_key
 from schemas.protocols import Partition
 
 TOPICS = ("a", "b", "c")
@@ -64,3 +64,9 @@ def test_every_partition_that_is_wanted_has_one_member(
 def test_equal_wishes_end_at_most_one_apart(count: int, partitions: dict[str, int]) -> None:
     sizes = [len(share) for share in assign(dict.fromkeys(range(count), TOPICS), partitions).values()]
     assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.lists(st.binary()), st.integers(1, 300))
+def test_many_keys_go_where_each_goes_alone(keys: list[bytes], partitions: int) -> None:
+    together = partitions_for(keys, len(keys), partitions)
+    assert together.tolist() == [partition_for(key, partitions) for key in keys]

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,7 @@ class Plan:
     """Say how much is to happen."""
 
     steps: int
-    blows: tuple[str, ...]  # in this order, again and again: worker, broker, freeze
+    blows: tuple[str, ...]  # in this order, again and again: the methods below
     least: int  # blows before the end
     pause: float = 1.5  # seconds between two, on average
     options: str = ""  # of the stream, for the workers
@@ -111,19 +111,27 @@ class Chaos:
             self._blows[blow] += 1
 
     def _worker(self, number: int) -> None:
-        """Kill a worker, mostly while somebody commits, which is when it hurts; and start another."""
-        self._await_commit()
-        time.sleep(self._plan.chance.uniform(0, 0.03))
-        self._workers[number].kill()
-        self._workers[number].wait()
-        self._workers[number] = self._start("work")
+        """Kill a worker, and start another."""
+        self._kill([number])
 
-    def _await_commit(self) -> None:
-        """Return when some worker has begun to commit, or after a while in which nobody does."""
-        log = self._archive.folder / "quarantine" / "_delta_log"
-        before, deadline = len(os.listdir(log)), time.monotonic() + 2
+    def _workers_at_commit(self, _: int) -> None:
+        """Kill all workers right when one of them has committed to a table: another commit may be due."""
+        self._await_commit(self._plan.chance.choice(("quarantine", "steps")))
+        self._kill(range(_WORKERS))
+
+    def _kill(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._workers[number].kill()
+        for number in numbers:
+            self._workers[number].wait()
+            self._workers[number] = self._start("work")
+
+    def _await_commit(self, table: str) -> None:
+        """Return at the next commit, or after a while in which there is none."""
+        log = self._archive.folder / table / "_delta_log"
+        before, deadline = len(os.listdir(log)), time.monotonic() + 5
         while len(os.listdir(log)) == before and time.monotonic() < deadline:
-            time.sleep(0.001)
+            time.sleep(0.0005)
 
     def _broker(self, _: int) -> None:
         """Kill a broker, and start it again."""
@@ -192,9 +200,8 @@ def main() -> int:
     parser.add_argument("--blows", type=int, default=60)
     parser.add_argument("--options", default="", help="of the stream, such as '&group.protocol=consumer'")
     given = parser.parse_args()
-    plan = Plan(
-        given.steps, ("worker", "worker", "broker", "worker", "freeze"), given.blows, options=given.options
-    )
+    blows = ("worker", "workers_at_commit", "broker", "workers_at_commit", "freeze")
+    plan = Plan(given.steps, blows, given.blows, options=given.options)
     with tempfile.TemporaryDirectory() as folder, chaos_cluster(Path(folder)) as cluster:
         outcome = Chaos(Path(folder), cluster, plan).run()
     sys.stdout.write(json.dumps({**vars(outcome), "exactly_once": outcome.exactly_once}, indent=2) + "\n")
