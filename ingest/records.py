@@ -7,13 +7,16 @@ into steps. What becomes no step travels on as `Refused`, to quarantine, with it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from schemas.times import epoch_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,7 @@ class Mapped:
     refused: tuple[Refused, ...]
     raw: Callable[[int], bytes] | None = None  # the bytes of a record, by its index, as `Records` has them
     sent: NDArray[np.int64] | None = None  # (M,) when each row's message was sent, in microseconds
+
+    def sent_at(self, moment: datetime) -> Mapped:
+        """Return the same rows as of messages that were all sent at one moment."""
+        return replace(self, sent=np.full(len(self.record), epoch_ms(moment) * 1000))

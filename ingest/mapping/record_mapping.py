@@ -94,6 +94,8 @@ class RecordMapping:
 
     @classmethod
     def _read(cls, document: MarkedYaml) -> RecordMapping:
+        if document.content is None:
+            raise UsageError(f"{document.origin} is empty.", hint="Start with `columns:`.")
         if not isinstance(document.content, Mapping):
             kind = type(document.content).__name__
             raise UsageError(

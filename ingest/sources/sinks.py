@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from ingest.mapping import RecordMapping
@@ -60,16 +61,26 @@ class MappedSink:
 
 
 class TimelineSink:
-    """Map records and keep them: the steps are built, and sent, of all together when it is flushed."""
+    """Map records and keep them: the steps are built, and sent, of all together when it is flushed.
+
+    They count as sent now, so that an event from the far future is refused, and makes no other late.
+    """
 
     is_full = False
 
     def __init__(
-        self, mapping: RecordMapping, timeline: TimelineSpec, spec: ArchiveSpec, sender: StepSender
+        self,
+        mapping: RecordMapping,
+        timeline: TimelineSpec,
+        spec: ArchiveSpec,
+        sender: StepSender,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Plan the mapping; raise UsageError where it cannot make what the timeline reads."""
         self._application = mapping.application(spec)
         self._timeline = timeline
+        self._now = now
         self._spec = spec
         self._sender = sender
         self._mapped: list[Mapped] = []
@@ -78,7 +89,8 @@ class TimelineSink:
         """Map records, and keep them."""
         self._sender.refuse(records.refused)
         if len(records):
-            self._mapped.append(replace(self._application.apply(records), raw=records.raw))
+            mapped = replace(self._application.apply(records), raw=records.raw)
+            self._mapped.append(mapped.sent_at(self._now()))
         return len(records) + len(records.refused)
 
     def flush(self) -> None:

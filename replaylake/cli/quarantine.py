@@ -206,8 +206,10 @@ def replay(
     run.answer(done.to_dict(), _report_table(done))
     if dry_run and done.landed:
         run.say("Nothing has landed: this was a dry run.")
-    elif done.failed:
-        _suggest_show(run, name, done.reasons.most_common(1)[0][0])
+    elif done.failed:  # by its id: quarantine keeps the reasons of the first time
+        run.suggest(
+            "quarantine", "show", name, done.examples[done.reasons.most_common(1)[0][0]].partition(": ")[0]
+        )
     elif done.landed:
         run.suggest("query", f"select * from {name}.quarantine_all where resolved_by is not null")  # noqa: S608
 

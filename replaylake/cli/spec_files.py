@@ -50,8 +50,9 @@ def _read_spec(name: str, file: Path) -> ArchiveSpec:
         place = f" at line {mark.line + 1}" if mark else ""
         raise SpecError(f"The spec {str(file)!r} is not YAML{place}.", hint="Mend it there.") from exc
     if not isinstance(content, dict):
+        held = "is empty" if content is None else f"holds a {type(content).__name__}, not a mapping"
         raise SpecError(
-            f"The spec {str(file)!r} holds a {type(content).__name__}, not a mapping.",
+            f"The spec {str(file)!r} {held}.",
             hint="Write one `name: value` a line; see `replaylake archive create --help`.",
         )
     return ArchiveSpec.from_json({"name": name, **content})

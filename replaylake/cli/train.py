@@ -77,7 +77,8 @@ def train(
     }
     shown = {"policy": folder, "learned from": f"{pinned.rows:,} steps", **_rounded(metrics)}
     run.answer(document, pairs(shown))
-    run.suggest("evaluate", str(folder), "--env", pinned.spec.environment or "ID")
+    if pinned.spec.environment:  # else there is none to play in
+        run.suggest("evaluate", str(folder), "--env", pinned.spec.environment)
 
 
 def _check_names(overrides: Mapping[str, object]) -> None:

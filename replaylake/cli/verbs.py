@@ -104,7 +104,9 @@ def _present(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _help(function: Callable[..., None]) -> str:
-    return _escaped(inspect.getdoc(function) or "")
+    """Return the docstring with each paragraph on one line: the terminal's width breaks it, not ours."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return _escaped("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
 
 
 def _epilog(example: str) -> str:

@@ -129,9 +129,10 @@ def dry_run_by(
         refused += [*batch.refused, *done[-1].refused]
         records += len(batch) + len(batch.refused)
     left_out = records - len(refused) - sum(one.table.num_rows for one in done)
-    rows, lost = _steps_of(done, mapping, spec)
+    now = now or datetime.now(UTC)
+    rows, lost = _steps_of(done, mapping, spec, now)
     refused += lost
-    judged = _Judged.of(rows, spec, gate, now or datetime.now(UTC))
+    judged = _Judged.of(rows, spec, gate, now)
     return DryRun(
         rows=judged.first(limit),
         refused=tuple(refused[:limit]),
@@ -149,7 +150,7 @@ def dry_run_by(
 
 
 def _steps_of(
-    done: list[Mapped], mapping: RecordMapping, spec: ArchiveSpec
+    done: list[Mapped], mapping: RecordMapping, spec: ArchiveSpec, now: datetime
 ) -> tuple[pa.Table, tuple[Refused, ...]]:
     """Return the rows as they would be published, and what the timeline refused besides."""
     if mapping.timeline is None:
@@ -157,7 +158,7 @@ def _steps_of(
         return (pa.concat_tables(tables) if tables else conform(pa.table({}), spec)), ()
     from ingest.timeline.bulk import build_steps
 
-    built = build_steps(done, mapping.timeline, spec)
+    built = build_steps([one.sent_at(now) for one in done], mapping.timeline, spec)
     before = sum(len(one.refused) for one in done)
     return built.steps, built.refused[before:]
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any, Self
 from uuid import UUID
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import (
+    KafkaTimeoutError,
+    RetriableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from kafka.protocol.consumer import IsolationLevel
 
 from ingest.streams.kafka.connecting import connecting
@@ -22,6 +29,7 @@ from schemas.errors import NotFoundError, StreamError, UsageError
 from schemas.protocols import Bounds, Partition, Topic
 from schemas.times import epoch_ms
 
+_AGAIN = 0.1  # seconds until a broker that is not ready is asked again
 _OWN_TIME = {"message.timestamp.type": "LogAppendTime"}  # so that no producer's clock is believed
 
 
@@ -141,7 +149,20 @@ class KafkaStream:
                     self._client = KafkaAdminClient(
                         bootstrap_servers=self._servers.split(","), **self._options.for_kafka_python()
                     )
-            return question(self._client)
+            return self._answered(question, self._client)
+
+    def _answered(self, question: Callable[[KafkaAdminClient], Any], client: KafkaAdminClient) -> Any:
+        """Ask again while a broker is not ready: kafka-python does so for some questions only."""
+        deadline = monotonic() + self._options.timeout
+        while True:
+            try:
+                return question(client)
+            except KafkaTimeoutError:
+                raise
+            except RetriableError:
+                if monotonic() > deadline:
+                    raise
+                sleep(_AGAIN)
 
     def _find(self, name: str) -> Topic | None:
         (found,) = self._ask(lambda admin: admin.describe_topics([name]))
