@@ -129,8 +129,8 @@ def test_runs_end_by_faults_and_silences(controllog: tuple[Path, list[str]]) -> 
         later.at - note.at > timedelta(seconds=90) for run, _ in expected for note, later in pairwise(run)
     )
     counts = (
-        "select count(distinct episode_id), count(*), count(*) filter (terminated), count(*) filter (truncated)"
-        ", count(info), count(distinct episode_id) filter (next_observation is not null) from tank.steps"
+        "select count(distinct episode_id), count(*), count(*) filter (terminated)"
+        ", count(*) filter (truncated), count(info), count(distinct episode_id) filter (next_observation is not null) from tank.steps"
     )
     faults = sum(ended for _, ended in expected)
     cut_off = len(expected) - faults
