@@ -130,7 +130,8 @@ def test_runs_end_by_faults_and_silences(controllog: tuple[Path, list[str]]) -> 
     )
     counts = (
         "select count(distinct episode_id), count(*), count(*) filter (terminated)"
-        ", count(*) filter (truncated), count(info), count(distinct episode_id) filter (next_observation is not null) from tank.steps"
+        ", count(*) filter (truncated), count(info)"
+        ", count(distinct episode_id) filter (next_observation is not null) from tank.steps"
     )
     faults = sum(ended for _, ended in expected)
     cut_off = len(expected) - faults
