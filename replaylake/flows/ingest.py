@@ -103,12 +103,18 @@ def _worker(lake: Lake, names: Sequence[str], options: IngestOptions, tally: _Ta
         if start is not None:
             _begin(intakes[0], source, start)
             options["start"] = None  # begun: where the stream goes away, it goes on from there
-        group = f"replaylake.{lake.id}"
         flush = options.get("flush") or policy
+        group = _group(lake, archives, options)
         worker = stack.enter_context(Worker(source, intakes, group, flush=flush, observer=tally))
         if tally.metrics is not None:
             stack.enter_context(tally.metrics.following(worker.lag))
         yield worker
+
+
+def _group(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> str:
+    """Name the group of workers: who reads another archive's topic takes no partition from its workers."""
+    topic, first = options.get("topic"), archives[0].spec
+    return f"replaylake.{lake.id}" + ("" if topic in (None, first.topic) else f".{first.name}")
 
 
 def _check(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> None:

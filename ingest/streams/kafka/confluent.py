@@ -25,7 +25,7 @@ class ConfluentClient:
         self.owned: frozenset[Partition] = frozenset()
         self.changes = 0
         self._servers = servers
-        self._paused: set[Partition] = set()
+        self._paused: set[Partition] = set()  # librdkafka keeps it also of what it took away meanwhile
         self._started: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
         self._waiting: list[Any] = []  # came while a seek had to wait
@@ -142,7 +142,6 @@ class ConfluentClient:
         self.changes += 1
         self._ends.clear()
         self._started.clear()
-        self._paused &= self.owned
         self._waiting.clear()
 
     def _was_asked_for(self, fetched: Any) -> bool:
