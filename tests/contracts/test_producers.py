@@ -11,6 +11,9 @@ from schemas.errors import NotFoundError, StreamError, UsageError
 from schemas.protocols import Message, Partition
 from tests.contracts.bench import Bench
 
+# Both clients of Kafka read what one of them writes: the producer is the same.
+pytestmark = pytest.mark.parametrize("bench", ["embedded", "memory", "kafka-confluent"], indirect=True)
+
 
 def test_a_topic_is_made_once(bench: Bench) -> None:
     made = bench.stream.create_topic("t", 3)
