@@ -151,7 +151,7 @@ class Chaos:
         return subprocess.Popen(
             [*command, str(self._folder / "lake"), self._url, *words],
             cwd=_ROOT,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE if role == "publish" else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
         )
@@ -160,8 +160,6 @@ class Chaos:
         for worker in self._workers:
             worker.kill()
             worker.wait()
-            if worker.stdin is not None:
-                worker.stdin.close()
         self._log.close()
 
     def _said(self) -> str:
