@@ -27,7 +27,7 @@ from .ingest_contest import IngestContest
 from .ingest_json import json_messages
 from .kafka_topic import PARTITIONS, fill_topic, running_kafka
 
-_ROWS = 1_000_000
+_ROWS = 2_500_000
 _PLAIN_ROWS = 20_000  # as many as the plain pipeline is asked for: it is a rate that is compared
 _BATCH = 1_000
 _RANGES = {"reward": (-10.0, 10.0), "action": (0, 1), "step": (0, 1_000_000), "action_log_prob": (-50.0, 0.0)}
