@@ -40,8 +40,8 @@ def first_difference(page: list[str], said: list[str]) -> str | None:
     place = 0
     for number, line in enumerate(page):
         if line == "...":
-            after = page[number + 1]
-            while place < len(said) and not _is_like(after, said[place]):
+            after = page[number + 1] if number + 1 < len(page) else None
+            while place < len(said) and (after is None or not _is_like(after, said[place])):
                 place += 1
             continue
         if place == len(said) or not _is_like(line, said[place]):
