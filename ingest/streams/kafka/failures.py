@@ -51,7 +51,7 @@ def translation(exc: BaseException, servers: str) -> Exception:
             f"Kafka does not take a message of this size: {said}.",
             hint="Raise max.message.bytes of the topic, or send less at once.",
         )
-    if isinstance(exc, errors.KafkaTimeoutError | errors.KafkaConnectionError | errors.NodeNotReadyError):
+    if isinstance(exc, errors.RetriableError | errors.UnknownBrokerIdError):
         return StreamAwayError(
             f"No broker answers at {servers}: {said}.",
             hint="Is it running, and is security.protocol the one of its listener?",

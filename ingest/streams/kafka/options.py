@@ -82,7 +82,7 @@ class KafkaOptions(BaseModel):
             "queued.max.messages.kbytes": _KEPT,
             "fetch.queue.backoff.ms": 10,
             "fetch.wait.max.ms": 100,
-            "log_level": 4,
+            "log_level": 2,  # what fails is told to the consumer, which says it once
         }
         if self.group_protocol == "classic":  # in the other one the broker decides
             given |= {
