@@ -22,7 +22,7 @@ _MESSAGE_ROWS = 1_000
 @contextmanager
 def _prepare(folder: Path) -> Iterator[IngestContest]:
     write_messages(folder, _ROWS, arrow_messages)
-    chunks = [_with_date(make_steps(COMMIT_ROWS, first)) for first in range(0, _ROWS, COMMIT_ROWS)]
+    chunks = [with_date(make_steps(COMMIT_ROWS, first)) for first in range(0, _ROWS, COMMIT_ROWS)]
     yield IngestContest(folder, _ROWS, lambda: chunks)
 
 
@@ -34,7 +34,8 @@ def arrow_messages(steps: Steps) -> list[bytes]:
     ]
 
 
-def _with_date(table: pa.Table) -> pa.Table:
+def with_date(table: pa.Table) -> pa.Table:
+    """Add the column that the table is partitioned by."""
     return table.append_column("date", pa.repeat("2026-05-28", table.num_rows))
 
 

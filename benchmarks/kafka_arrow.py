@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-
 from ingest.streams.kafka import KafkaStream
 from schemas.wire import Form, headers_for
 
 from .cartpole_steps import make_steps
 from .harness import Benchmark
-from .ingest_arrow import arrow_messages
+from .ingest_arrow import arrow_messages, with_date
 from .ingest_contest import COMMIT_ROWS, IngestContest
 from .kafka_topic import fill_topic, running_kafka
 
@@ -22,14 +20,10 @@ _ROWS = 4_000_000
 
 @contextmanager
 def _prepare(folder: Path) -> Iterator[IngestContest]:
-    chunks = [_with_date(make_steps(COMMIT_ROWS, first)) for first in range(0, _ROWS, COMMIT_ROWS)]
+    chunks = [with_date(make_steps(COMMIT_ROWS, first)) for first in range(0, _ROWS, COMMIT_ROWS)]
     with running_kafka(folder) as servers:
         fill_topic(servers, _ROWS, arrow_messages, headers_for(Form.ARROW))
         yield IngestContest(folder, _ROWS, lambda: chunks, lambda: KafkaStream(servers))
-
-
-def _with_date(table: pa.Table) -> pa.Table:
-    return table.append_column("date", pa.repeat("2026-05-28", table.num_rows))
 
 
 BENCHMARK = Benchmark(

@@ -6,7 +6,7 @@ What differs between them is a `MemberLog`; what a group member does with it is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from schemas.errors import PositionLostError, StreamError, UsageError
@@ -56,6 +56,16 @@ def check_held(partition: Partition, offset: int, bounds: Bounds) -> None:
     """Raise PositionLostError unless `offset` can be read next: it is held, or it is the end."""
     if not bounds.earliest <= offset <= bounds.end:
         raise PositionLostError(partition.topic, partition.number, offset, bounds.earliest, bounds.end)
+
+
+def check_assigned(partitions: Sequence[Partition], assignment: Collection[Partition]) -> None:
+    """Raise UsageError unless the group gave all of these to the consumer."""
+    for partition in partitions:
+        if partition not in assignment:
+            raise UsageError(
+                f"Partition {partition.topic}/{partition.number} is not assigned to this consumer.",
+                hint="Look at `assignment` after every poll.",
+            )
 
 
 class GroupConsumer:
@@ -170,9 +180,4 @@ class GroupConsumer:
 
     def _check_assigned(self, partitions: Sequence[Partition]) -> None:
         self._check_open()
-        for partition in partitions:
-            if partition not in self._assignment:
-                raise UsageError(
-                    f"Partition {partition.topic}/{partition.number} is not assigned to this consumer.",
-                    hint="Look at `assignment` after every poll.",
-                )
+        check_assigned(partitions, self._assignment)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Protocol
 
-from ingest.streams.group_consumer import check_held
+from ingest.streams.group_consumer import check_assigned, check_held
 from ingest.streams.kafka.options import KafkaOptions
 from schemas.errors import StreamError, UsageError
 from schemas.protocols import Bounds, Message, Partition
@@ -188,12 +188,7 @@ class KafkaConsumer:
 
     def _check_assigned(self, partitions: Sequence[Partition]) -> None:
         self._check_open()
-        for partition in partitions:
-            if partition not in self._assignment:
-                raise UsageError(
-                    f"Partition {partition.topic}/{partition.number} is not assigned to this consumer.",
-                    hint="Look at `assignment` after every poll.",
-                )
+        check_assigned(partitions, self._assignment)
 
 
 def _last_of_each(messages: Sequence[Message]) -> Iterator[tuple[Partition, Message]]:

@@ -77,11 +77,11 @@ class KafkaProducer:
         if self._closed:
             raise StreamError("The producer is closed.")
         message = _Sent(topic, self._place(topic, key, partition), value, key, headers)
+        if self._size + len(value) > _UNACKNOWLEDGED:  # before it is taken: what raises was not buffered
+            self._acknowledge(_UNACKNOWLEDGED // 2)
         self._submit(message)
         self._sent.append(message)
         self._size += len(value)
-        if self._size > _UNACKNOWLEDGED:
-            self._acknowledge(_UNACKNOWLEDGED // 2)
 
     def flush(self) -> None:
         """Return once every message sent so far is durable; raise StreamError if one is not."""
