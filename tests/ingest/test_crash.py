@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ingest import EmbeddedStream
+from ingest.streams.embedded_file import LOCK_NAME
 from lake import Archive, Lake
 from replaylake import ingest_once
 from tests.ingest.crash_steps import BROKEN_EVERY, EPISODE, SPEC, STRICT
@@ -49,6 +51,24 @@ def next_commit(running: subprocess.Popen[str]) -> None:
     """Return when the worker tells of its next commit."""
     assert running.stdout is not None
     assert running.stdout.readline()
+
+
+def freeze_between_writes(running: subprocess.Popen[str], stream: Path) -> None:
+    """Stop the worker where it does not hold the stream's lock.
+
+    One that is frozen inside a write keeps everybody out until it thaws: that is told to them, and is not
+    what this file tests.
+    """
+    with (stream / LOCK_NAME).open() as lock:
+        while True:
+            running.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, running.pid, os.WSTOPPED)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running.send_signal(signal.SIGCONT)
+            else:
+                return  # closing the file lets go of the lock
 
 
 def release(publisher: subprocess.Popen[str], episodes: int) -> None:
@@ -127,7 +147,7 @@ def test_a_frozen_worker_that_thaws_doubles_nothing(tmp_path: Path) -> None:
     with process("publish", lake, f"embedded:{stream}", "a") as publisher, worker(archive, stream) as frozen:
         release(publisher, 40)
         next_commit(frozen)
-        frozen.send_signal(signal.SIGSTOP)
+        freeze_between_writes(frozen, stream)
         release(publisher, 40)
         archive.change_suite(STRICT)
         land_the_rest(archive, stream)
