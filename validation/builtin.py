@@ -10,7 +10,7 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.membership import has_bounds, has_floats, has_shape
 from schemas.spaces import Space
 from schemas.step import WIRE_COLUMNS
-from validation.rules.rule import mask_size
+from validation.columns import mask_size
 from validation.suite import Expectation, Suite
 
 # Part of a gate's hash: raise it whenever a rule here, or the meaning of one, changes.

@@ -26,6 +26,8 @@ _NONE: _Rows = np.empty(0, np.int64)
 class Gate:
     """Judge rows by the rules that the spec implies and by those of a suite.
 
+    What of the suite cannot be judged row by row stands in `audits` and decides nothing here.
+
     A critical rule that fails rejects the row, a warning flags it, an info is for audits and not looked at
     here; with `mostly` below 1 a critical rule only flags, since a single row cannot break it. Where a
     critical rule rejects a row for a column's shape, or for a number that is none, the later rules on
@@ -39,15 +41,17 @@ class Gate:
         """Compile the rules; raise SuiteError where one does not fit the archive."""
         self.spec = spec
         self.suite = suite or Suite("none")
-        compiled = (*compile_suite(builtin_suite(spec), spec), *compile_suite(self.suite, spec))
-        self.rules = tuple(sorted(compiled, key=lambda rule: rule.stage))
+        builtin, own = compile_suite(builtin_suite(spec), spec), compile_suite(self.suite, spec)
+        self.audits = own.audits
+        self.rules = tuple(sorted((*builtin.rules, *own.rules), key=lambda rule: rule.stage))
         self._judging = tuple(rule for rule in self.rules if rule.gate_severity != "info")
         self._silencers = [_silencers(rule, self._judging) for rule in self._judging]
         self._masks = {mask.name: mask for rule in self._judging for mask in rule.masks}
-        names = {name for rule in self._judging for name in rule.expression.meta.root_names()}
+        expressions = [_judged(rule) for rule in self._judging]
+        names = {name for expression in expressions for name in expression.meta.root_names()}
         self._columns = sorted(names - set(self._masks))
         self._failures = [
-            (~rule.expression).fill_null(False).alias(str(index)) for index, rule in enumerate(self._judging)
+            (~expression).fill_null(False).alias(str(index)) for index, expression in enumerate(expressions)
         ]
         self._warnings = sum(rule.gate_severity == "warning" for rule in self._judging)
         self._schema = wire_schema(spec)
@@ -120,6 +124,13 @@ class Gate:
                     column=field.name,
                     hint="Build the rows with Steps, which brings them to the archive's types.",
                 )
+
+
+def _judged(rule: Rule) -> pl.Expr:
+    """Judge the rows that the rule is about."""
+    if rule.condition is None:
+        return rule.expression
+    return pl.when(rule.condition.expression).then(rule.expression)
 
 
 def _silencers(rule: Rule, rules: Sequence[Rule]) -> list[int]:

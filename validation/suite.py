@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
 
 from schemas.errors import NotFoundError, SuiteError
+
+if TYPE_CHECKING:
+    from schemas.archive_spec import ArchiveSpec
+    from validation.results import SuiteResult
 
 Severity = Literal["critical", "warning", "info"]
 _SHAPE = 'A suite is {"name": ..., "expectations": [{"type": ..., "kwargs": {...}, "severity": ...}]}.'
@@ -98,6 +102,23 @@ class Suite:
         """Return JSON values from which `from_dict` makes the same suite; the caller owns them."""
         rules = [expectation.to_dict() for expectation in self.expectations]
         return {"name": self.name, "expectations": rules, **_plain(self.other, self.name)}
+
+    def validate(
+        self,
+        table: Any,
+        result_format: str | Mapping[str, Any] = "COMPLETE",
+        *,
+        spec: ArchiveSpec | None = None,
+    ) -> SuiteResult:
+        """Judge a table of Arrow, Polars or pandas, and say what Great Expectations would say of it.
+
+        Rules about spaces and propensities need the `spec` of the archive that the rows are of. What does not
+        fit the table's columns is a result with `exception_info`; what could not be for any table, such as
+        an unknown expectation, is a SuiteError.
+        """
+        from validation.checks import check_table
+
+        return check_table(self, table, result_format, spec)
 
     @property
     def hash(self) -> str:

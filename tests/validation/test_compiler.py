@@ -76,7 +76,7 @@ def test_rules_keep_their_order_severity_and_mostly() -> None:
         ),
         CARTPOLE,
     )
-    assert [(held.code, held.severity, held.mostly, held.gate_severity) for held in rules] == [
+    assert [(held.code, held.severity, held.mostly, held.gate_severity) for held in rules.rules] == [
         ("between(reward)", "warning", 0.9, "warning"),
         ("finite(reward)", "info", 1.0, "info"),
         ("not_null(reward)", "critical", 0.9, "warning"),
@@ -85,7 +85,7 @@ def test_rules_keep_their_order_severity_and_mostly() -> None:
 
 def test_kwargs_that_say_how_to_report_are_left_alone() -> None:
     reporting: dict[str, Any] = {"result_format": "COMPLETE", "catch_exceptions": False, "batch_id": None}
-    assert len(compile_suite(suite(rule("not_be_null", column="step", **reporting)), CARTPOLE)) == 1
+    assert len(compile_suite(suite(rule("not_be_null", column="step", **reporting)), CARTPOLE).rules) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_kwargs_that_say_how_to_report_are_left_alone() -> None:
         (rule("not_be_null", column="observation.x"), "'observation.x' is a field inside 'observation'"),
         (rule("be_between", column="reward", min=0), "no kwarg 'min'"),
         (rule("be_between", column="reward", min_valu=0), "no kwarg 'min_valu'. Did you mean 'min_value'?"),
-        (rule("not_be_null", column="reward", row_condition="x"), "no kwarg 'row_condition'"),
+        (rule("not_be_null", column="reward", row_conditon="x"), "no kwarg 'row_conditon'"),
         (rule("not_be_null"), "column is missing. Its kwargs are: column, mostly"),
         (rule("not_be_null", column=7), "column: Input should be a valid string"),
         (rule("not_be_null", column="reward", mostly=1.5), "mostly: Input should be less than or equal to 1"),

@@ -85,7 +85,7 @@ def test_the_same_rows_fail(
     columns = dict(zip(("speed", "lives", "word"), map(list, zip(*values, strict=True)), strict=True))
     rows = [row(CARTPOLE, speed=speed, lives=lives, word=word) for speed, lives, word in values]
     verdict = judge(CARTPOLE, suite(held), *rows)
-    code = compile_suite(suite(held), CARTPOLE)[0].code
+    code = compile_suite(suite(held), CARTPOLE).rules[0].code
     failed = [index for index, codes in enumerate(verdict.reasons.to_pylist()) if code in codes]
     assert failed == oracle(held, columns)
 

@@ -11,21 +11,10 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.archive_spec import ArchiveSpec
-from schemas.errors import SuiteError
 from schemas.membership import bounds_mask, finite_mask, shape_mask
 from schemas.spaces import Discrete, MultiDiscrete, Scalar, Space
-from validation.rules.rule import (
-    Arguments,
-    ColumnArguments,
-    Kind,
-    Mask,
-    Rule,
-    Stage,
-    mask_size,
-    space_of,
-    type_of,
-)
+from validation.columns import ColumnError, Columns, mask_size
+from validation.rules.rule import ColumnArguments, Kind, Mask, Rule, RuleArguments, Stage
 from validation.rules.values import present
 from validation.wording import each, not_finite, out_of_space, show, wrong_shape
 
@@ -34,9 +23,9 @@ _FOLDER_LENGTH = 255  # bytes of `column=value`, on every usual file system
 _Member = Callable[[Space, pa.ChunkedArray], NDArray[np.bool_]]
 
 
-def _shape(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+def _shape(arguments: ColumnArguments, columns: Columns) -> Rule:
     column = arguments.column
-    space = _space(column, spec)
+    space = _space(column, columns)
     mask = _mask("shape", column, space, shape_mask)
 
     def says(rows: pa.Table) -> list[str]:
@@ -45,11 +34,11 @@ def _shape(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
     return Rule(mask.name, column, mask.expression, (column,), says, (mask,), Stage.SHAPE)
 
 
-def _finite(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+def _finite(arguments: ColumnArguments, columns: Columns) -> Rule:
     column = arguments.column
-    space, type_ = space_of(column, spec), type_of(column, spec)
+    space, type_ = columns.space_of(column), columns.type_of(column)
     if space is None and not pa.types.is_floating(type_):
-        raise SuiteError(
+        raise ColumnError(
             f"{column} is a column of {type_}, which is always finite.", hint="Leave the rule out."
         )
     mask = _mask("finite", column, space or Scalar(dtype="float64"), finite_mask)
@@ -60,9 +49,9 @@ def _finite(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
     return Rule(mask.name, column, mask.expression, (column,), says, (mask,), Stage.SOUND)
 
 
-def _in_space(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+def _in_space(arguments: ColumnArguments, columns: Columns) -> Rule:
     column = arguments.column
-    space = _space(column, spec)
+    space = _space(column, columns)
     mask = _mask("in_space", column, space, bounds_mask)
 
     def says(rows: pa.Table) -> list[str]:
@@ -71,20 +60,20 @@ def _in_space(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
     return Rule(mask.name, column, mask.expression, (column,), says, (mask,))
 
 
-def _action_in_space(arguments: Arguments, spec: ArchiveSpec) -> Rule:
-    return _in_space(ColumnArguments(column="action", mostly=arguments.mostly), spec)
+def _action_in_space(arguments: RuleArguments, columns: Columns) -> Rule:
+    return _in_space(ColumnArguments(column="action", mostly=arguments.mostly), columns)
 
 
-def _action_in_mask(_: Arguments, spec: ArchiveSpec) -> Rule:
-    space = spec.action
+def _action_in_mask(_: RuleArguments, columns: Columns) -> Rule:
+    space = columns.required_spec().action
     if not isinstance(space, Discrete | MultiDiscrete):
-        raise SuiteError(
+        raise ColumnError(
             f"The action space {space.type} has no mask.",
             hint="Only discrete and multi_discrete actions have one.",
         )
     flags = pl.col("action_mask")
     inside = _mask("in_space", "action", space, bounds_mask)
-    masks = [inside, _mask("shape", "action_mask", _space("action_mask", spec), shape_mask)]
+    masks = [inside, _mask("shape", "action_mask", _space("action_mask", columns), shape_mask)]
     if isinstance(space, Discrete):
         allowed = flags.list.get(pl.col("action") - space.start, null_on_oob=True)
     else:
@@ -111,11 +100,11 @@ def _parts_allowed(space: MultiDiscrete) -> list[pl.Expr]:
     ]
 
 
-def _propensity(_: Arguments, spec: ArchiveSpec) -> Rule:
+def _propensity(_: RuleArguments, columns: Columns) -> Rule:
     """Ask for a finite log; of a probability also that it is not above 0: a density may be."""
     column = "action_log_prob"
     values = pl.col(column)
-    mass = spec.propensity == "mass"
+    mass = columns.required_spec().propensity == "mass"
     expression = values.is_finite() & (values <= _CERTAIN) if mass else values.is_finite()
     wanted = "the log of a probability (finite, 0 at most)" if mass else "a finite log of a density"
 
@@ -125,8 +114,8 @@ def _propensity(_: Arguments, spec: ArchiveSpec) -> Rule:
     return Rule(f"propensity({column})", column, expression, (column,), says, stage=Stage.SOUND)
 
 
-def _key(_: Arguments, spec: ArchiveSpec) -> Rule:
-    masks = tuple(present(column, spec) for column in ("event_id", "episode_id", "step"))
+def _key(_: RuleArguments, columns: Columns) -> Rule:
+    masks = tuple(present(column, columns) for column in ("event_id", "episode_id", "step"))
     event, episode, step = (mask.expression for mask in masks)
 
     def says(rows: pa.Table) -> list[str]:
@@ -135,7 +124,7 @@ def _key(_: Arguments, spec: ArchiveSpec) -> Rule:
     return Rule("key", None, event | (episode & step), ("event_id",), says, masks)
 
 
-def _ends(_: Arguments, __: ArchiveSpec) -> Rule:
+def _ends(_: RuleArguments, __: Columns) -> Rule:
     def says(rows: pa.Table) -> list[str]:
         return ["terminated and truncated are both true"] * len(rows)
 
@@ -143,8 +132,8 @@ def _ends(_: Arguments, __: ArchiveSpec) -> Rule:
     return Rule("ends", None, ~both, ("terminated",), says)
 
 
-def _truncated(_: Arguments, spec: ArchiveSpec) -> Rule:
-    mask = present("next_observation", spec)
+def _truncated(_: RuleArguments, columns: Columns) -> Rule:
+    mask = present("next_observation", columns)
 
     def says(rows: pa.Table) -> list[str]:
         return ["truncated is true and next_observation is null: what came next is lost"] * len(rows)
@@ -153,7 +142,7 @@ def _truncated(_: Arguments, spec: ArchiveSpec) -> Rule:
     return Rule("truncated(next_observation)", "next_observation", expression, ("truncated",), says, (mask,))
 
 
-def _folder(arguments: ColumnArguments, _: ArchiveSpec) -> Rule:
+def _folder(arguments: ColumnArguments, _: Columns) -> Rule:
     """Ask for a text that can name a partition's folder, where each of its bytes may be escaped."""
     column = arguments.column
     longest = (_FOLDER_LENGTH - len(column.encode()) - 1) // 3
@@ -172,25 +161,26 @@ def _mask(question: str, column: str, space: Space, member: _Member) -> Mask:
     return Mask(f"{question}({column})", judge)
 
 
-def _space(column: str, spec: ArchiveSpec) -> Space:
-    space = space_of(column, spec)
+def _space(column: str, columns: Columns) -> Space:
+    space = columns.space_of(column)
     if space is not None:
         return space
+    spec = columns.required_spec()
     if column == "action_mask" and mask_size(spec.action) is None:
-        raise SuiteError(f"The action space {spec.action.type} has no mask.", hint="Leave the rule out.")
-    columns = ", ".join(("observation", "action", "next_observation", *spec.extras))
-    raise SuiteError(f"{column} is a plain column without a space.", hint=f"Those with one are: {columns}.")
+        raise ColumnError(f"The action space {spec.action.type} has no mask.", hint="Leave the rule out.")
+    known = ", ".join(("observation", "action", "next_observation", *spec.extras))
+    raise ColumnError(f"{column} is a plain column without a space.", hint=f"Those with one are: {known}.")
 
 
 EXPERIENCE_KINDS = (
     Kind("expect_column_values_to_have_shape", ColumnArguments, _shape),
     Kind("expect_column_values_to_be_finite", ColumnArguments, _finite),
     Kind("expect_column_values_to_be_in_space", ColumnArguments, _in_space),
-    Kind("expect_action_to_be_in_space", Arguments, _action_in_space),
-    Kind("expect_action_to_be_in_mask", Arguments, _action_in_mask),
-    Kind("expect_propensity_to_be_possible", Arguments, _propensity),
-    Kind("expect_step_to_have_key", Arguments, _key),
-    Kind("expect_ends_to_be_exclusive", Arguments, _ends),
+    Kind("expect_action_to_be_in_space", RuleArguments, _action_in_space),
+    Kind("expect_action_to_be_in_mask", RuleArguments, _action_in_mask),
+    Kind("expect_propensity_to_be_possible", RuleArguments, _propensity),
+    Kind("expect_step_to_have_key", RuleArguments, _key),
+    Kind("expect_ends_to_be_exclusive", RuleArguments, _ends),
     Kind("expect_column_values_to_name_a_folder", ColumnArguments, _folder),
-    Kind("expect_truncated_to_have_next_observation", Arguments, _truncated),
+    Kind("expect_truncated_to_have_next_observation", RuleArguments, _truncated),
 )

@@ -1,9 +1,8 @@
-"""Rules: what an expectation compiles to, and what a kind of expectation has to say about itself."""
+"""Rules and measures: what an expectation compiles to, and what a kind of expectation says of itself."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any
@@ -14,10 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.archive_spec import ArchiveSpec
-from schemas.errors import SuiteError
-from schemas.spaces import Box, Discrete, MultiDiscrete, Space
-from schemas.step import wire_schema
+from validation.columns import Columns
+from validation.conditions import Condition
 from validation.suite import Severity
 
 
@@ -50,20 +47,23 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Judge rows by a Polars expression over the wire columns and masks: True, False, or null for neither.
+    """Judge rows by a Polars expression over columns and masks: True, False, or null for a missing value.
 
-    The value for a row depends on that row alone.
+    Where `per_row` holds, the value for a row depends on that row alone, and a gate may judge by it.
     """
 
     code: str  # short and stable, what quarantine groups by
     column: str | None  # what the rule is about, where that is one column
     expression: pl.Expr
-    reads: tuple[str, ...]  # the columns that `says` looks at
+    reads: tuple[str, ...]  # the columns whose values are shown of a row that failed
     says: Callable[[pa.Table], list[str]]  # for rows that failed: what was wrong with which value
     masks: tuple[Mask, ...] = ()
     stage: Stage = Stage.VALUE
     severity: Severity = "critical"
     mostly: float = 1.0
+    per_row: bool = True
+    counts_missing: bool = True  # False where a null is what the rule is about
+    condition: Condition | None = None  # which rows it is about; None for all
 
     @property
     def gate_severity(self) -> Severity:
@@ -71,67 +71,55 @@ class Rule:
         return "warning" if self.severity == "critical" and self.mostly < 1 else self.severity
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Hold what a measure found: whether it will do, the value, and what explains it."""
+
+    success: bool
+    value: Any = None  # a JSON value; not shown where `shows_value` is False
+    details: Mapping[str, Any] | None = None
+    shows_value: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Judge a table as a whole by values that Polars computes of it: for audits, never for a gate."""
+
+    code: str
+    column: str | None
+    expressions: Mapping[str, pl.Expr]  # each gives one value; a list by `implode()`
+    judge: Callable[[Mapping[str, Any]], Observed]  # of those values
+    severity: Severity = "critical"
+    condition: Condition | None = None
+
+
 class Arguments(BaseModel):
     """Hold the kwargs of an expectation; each kind names its own in a model of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+
+class RuleArguments(Arguments):
+    """Hold the kwargs of an expectation that judges rows."""
+
     mostly: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
-class ColumnArguments(Arguments):
-    """Hold the kwargs of an expectation about one column."""
+class ColumnArguments(RuleArguments):
+    """Hold the kwargs of an expectation that judges the values of one column."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Describe a type of expectation: its kwargs, and how it becomes a rule for an archive.
+    """Describe a type of expectation: its kwargs, and how it becomes a rule or a measure for columns.
 
-    `build` raises SuiteError, without the suite's name, where the kwargs do not fit the archive.
+    `build` raises SuiteError, without the suite's name, where the kwargs can never be, and ColumnError
+    where they do not fit the columns. `severity`, `mostly` and the row condition are the compiler's.
     """
 
     name: str  # the `type` of its expectations
     arguments: type[Arguments]
-    build: Callable[[Any, ArchiveSpec], Rule]
-
-
-def type_of(column: str, spec: ArchiveSpec) -> pa.DataType:
-    """Return the type of a wire column; raise SuiteError where there is none of that name."""
-    schema = wire_schema(spec)
-    if column in schema.names:
-        return schema.field(column).type
-    head = column.split(".")[0]
-    if head in schema.names:
-        raise SuiteError(
-            f"The column {column!r} is a field inside {head!r}.", hint=f"Rules judge {head!r} as a whole."
-        )
-    raise SuiteError(
-        f"The archive {spec.name!r} has no column {column!r}.", hint=did_you_mean(column, schema.names)
-    )
-
-
-def space_of(column: str, spec: ArchiveSpec) -> Space | None:
-    """Return the space of a wire column, also of the action's mask; None for plain columns."""
-    type_of(column, spec)
-    if column in ("observation", "next_observation"):
-        return spec.observation
-    if column == "action_mask":
-        size = mask_size(spec.action)
-        return None if size is None else Box(shape=(size,), dtype="bool")
-    return spec.action if column == "action" else spec.extras.get(column)
-
-
-def mask_size(action: Space) -> int | None:
-    """Return the length of an action's mask, the parts of a MultiDiscrete in a row, or None: no masks."""
-    if isinstance(action, Discrete):
-        return action.n
-    return sum(action.nvec) if isinstance(action, MultiDiscrete) else None
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the nearest name, or list those that are known."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
+    build: Callable[[Any, Columns], Rule | Measure]
+    identity: str = ""  # goes into a gate's hash, for what the suite does not say: code of others

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.archive_spec import ArchiveSpec
 from schemas.errors import SuiteError
-from validation.rules.rule import ColumnArguments, Kind, Mask, Rule, type_of
+from validation.columns import Columns, is_number, is_text
+from validation.rules.rule import ColumnArguments, Kind, Mask, Rule
 from validation.wording import each, show
 
 _Says = Callable[[pa.Table], list[str]]
@@ -34,9 +34,9 @@ class SetArguments(ColumnArguments):
     value_set: list[Any]
 
 
-def present(column: str, spec: ArchiveSpec) -> Mask:
+def present(column: str, columns: Columns) -> Mask:
     """Say which rows have a value: neither null nor, in a plain column of floats, NaN."""
-    floats = pa.types.is_floating(type_of(column, spec))
+    floats = pa.types.is_floating(columns.type_of(column))
 
     def judge(rows: pa.Table) -> Any:
         values = rows[column]
@@ -47,26 +47,28 @@ def present(column: str, spec: ArchiveSpec) -> Mask:
     return Mask(f"present({column})", judge)
 
 
-def _not_null(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+def _not_null(arguments: ColumnArguments, columns: Columns) -> Rule:
     column = arguments.column
-    mask = present(column, spec)
+    mask = present(column, columns)
 
     def says(rows: pa.Table) -> list[str]:
         return [f"{column} is null"] * len(rows)
 
-    return Rule(f"not_null({column})", column, mask.expression, (column,), says, (mask,))
+    return Rule(
+        f"not_null({column})", column, mask.expression, (column,), says, (mask,), counts_missing=False
+    )
 
 
-def _null(arguments: ColumnArguments, spec: ArchiveSpec) -> Rule:
+def _null(arguments: ColumnArguments, columns: Columns) -> Rule:
     column = arguments.column
-    mask = present(column, spec)
+    mask = present(column, columns)
     says = _saying(column, "not null")
-    return Rule(f"null({column})", column, ~mask.expression, (column,), says, (mask,))
+    return Rule(f"null({column})", column, ~mask.expression, (column,), says, (mask,), counts_missing=False)
 
 
-def _between(arguments: BetweenArguments, spec: ArchiveSpec) -> Rule:
-    column, type_ = arguments.column, type_of(arguments.column, spec)
-    if not _is_number(type_) and not pa.types.is_timestamp(type_):
+def _between(arguments: BetweenArguments, columns: Columns) -> Rule:
+    column, type_ = arguments.column, columns.type_of(arguments.column)
+    if not is_number(type_) and not pa.types.is_timestamp(type_):
         raise SuiteError(
             f"{column} is {_kind_of(type_)}; only numbers and times have an order here.", hint=_mend(type_)
         )
@@ -76,7 +78,7 @@ def _between(arguments: BetweenArguments, spec: ArchiveSpec) -> Rule:
         raise SuiteError("min_value and max_value are both missing.", hint="Give one of them.")
     if low is not None and high is not None and low > high:
         raise SuiteError(f"min_value {show(low)} is above max_value {show(high)}.", hint="Swap them.")
-    values, judged = _values(column, type_), []
+    values, judged = columns.values(column), []
     if low is not None:
         judged.append(values > low if arguments.strict_min else values >= low)
     if high is not None:
@@ -89,31 +91,27 @@ def _between(arguments: BetweenArguments, spec: ArchiveSpec) -> Rule:
     return Rule(f"between({column})", column, pl.all_horizontal(judged), (column,), says)
 
 
-def _in_set(arguments: SetArguments, spec: ArchiveSpec) -> Rule:
+def _in_set(arguments: SetArguments, columns: Columns) -> Rule:
     column = arguments.column
     says = _saying(column, f"not one of {show(arguments.value_set)}")
-    return Rule(f"in_set({column})", column, _is_in(arguments, spec), (column,), says)
+    return Rule(f"in_set({column})", column, _is_in(arguments, columns), (column,), says)
 
 
-def _not_in_set(arguments: SetArguments, spec: ArchiveSpec) -> Rule:
+def _not_in_set(arguments: SetArguments, columns: Columns) -> Rule:
     column = arguments.column
     says = _saying(column, f"one of {show(arguments.value_set)}")
-    return Rule(f"not_in_set({column})", column, ~_is_in(arguments, spec), (column,), says)
+    return Rule(f"not_in_set({column})", column, ~_is_in(arguments, columns), (column,), says)
 
 
-def _is_in(arguments: SetArguments, spec: ArchiveSpec) -> pl.Expr:
-    column, type_ = arguments.column, type_of(arguments.column, spec)
+def _is_in(arguments: SetArguments, columns: Columns) -> pl.Expr:
+    column, type_ = arguments.column, columns.type_of(arguments.column)
     wanted = [_member(value, column, type_) for value in arguments.value_set if value is not None]
     if pa.types.is_integer(type_):
         # Others equal no integer of 64 bits.
         wanted = [int(value) for value in wanted if float(value).is_integer() and abs(value) < 2**63]
     held = pl.Series(pa.array(wanted, type_))
     # Null is in no set and not judged: is_in keeps it null.
-    return _values(column, type_).is_in(held.implode())
-
-
-def _values(column: str, type_: pa.DataType) -> pl.Expr:
-    return pl.col(column).fill_nan(None) if pa.types.is_floating(type_) else pl.col(column)
+    return columns.values(column).is_in(held.implode())
 
 
 def _bound(name: str, value: Any, type_: pa.DataType) -> Any:
@@ -131,11 +129,11 @@ def _bound(name: str, value: Any, type_: pa.DataType) -> Any:
 def _member(value: Any, column: str, type_: pa.DataType) -> Any:
     if pa.types.is_timestamp(type_):
         return _time(value, "value_set")
-    if pa.types.is_string(type_):
+    if is_text(type_):
         fits = isinstance(value, str)
     elif pa.types.is_boolean(type_):
         fits = isinstance(value, bool) or value in (0, 1)
-    elif _is_number(type_):
+    elif is_number(type_):
         fits = isinstance(value, int | float) and not isinstance(value, bool)
     else:
         raise SuiteError(f"{column} is {_kind_of(type_)}, which has no set.", hint=_mend(type_))
@@ -157,12 +155,8 @@ def _time(value: Any, name: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
-
-
 def _kind_of(type_: pa.DataType) -> str:
-    if pa.types.is_string(type_):
+    if is_text(type_):
         return "text"
     return "true or false" if pa.types.is_boolean(type_) else f"a column of {type_}"
 
