@@ -18,6 +18,12 @@ _MODULES = {
     "ingest-memory": ".ingest_memory",
     "publish-csv": ".publish_csv",
     "publisher-overhead": ".publisher_overhead",
+    "validate-batch": ".validate_batch",
+    "validate-bulk": ".validate_bulk",
+    "validate-bulk-pandera": ".validate_bulk_pandera",
+    "validate-bulk-pointblank": ".validate_bulk_pointblank",
+    "validate-gate": ".validate_gate",
+    "validate-row": ".validate_row",
 }
 
 
