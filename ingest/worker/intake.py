@@ -71,12 +71,19 @@ class Intake:
         landing: Landing,
         gate: Gate,
         *,
+        new_gate: Callable[[], Gate | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """Wire an archive's way in.
+
+        `new_gate` is asked about once a second. It returns the gate to go on with where that is another
+        one, and raises ReplayLakeError, once for each, for what cannot be one.
+        """
         self._topic = topic
         self._landing = landing
         self._gate = gate
+        self.new_gate = new_gate
         self._clock = clock
         self._now = now
         self._window = KeyWindow(landing)
@@ -140,6 +147,13 @@ class Intake:
         replays = replays_id(self._landing.spec.name)
         seen = self._landing.position("steps", replays)
         self._no_replay = {replays: Move(seen, seen)}
+
+    def judge_by(self, gate: Gate) -> None:
+        """Judge by another gate from the next `start` on: before it, land what is buffered or in flight.
+
+        What was examined ahead must not be taken any more: it was judged by the gate before.
+        """
+        self._gate = gate
 
     def _look_up(self, partition: Partition, held: Bounds) -> _Progress:
         name = self._app_id(partition)

@@ -75,10 +75,12 @@ class Lookahead:
         return polled
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
-        """Drop what was polled ahead, and go on from these offsets: those of the whole assignment."""
+        """Drop what was polled ahead, and go on from these offsets: those of the whole assignment.
+
+        Polling ahead may have lost some of it already: of that the next batch tells.
+        """
         self._drop()
-        for partition, offset in offsets.items():
-            self._polling.submit(self._consumer.seek, partition, offset).result()
+        self._polling.submit(self._seek, offsets).result()
 
     def keep_membership(self) -> None:
         """Poll for nothing but the group's sake, while the worker cannot take more: call it now and then."""
@@ -105,6 +107,12 @@ class Lookahead:
         consumer = self._consumer
         messages = consumer.poll(self._policy.messages, self._policy.size, wait)
         return messages, (consumer.generation, consumer.assignment, consumer.positions)
+
+    def _seek(self, offsets: Mapping[Partition, int]) -> None:
+        assigned = self._consumer.assignment
+        for partition, offset in offsets.items():
+            if partition in assigned:
+                self._consumer.seek(partition, offset)
 
     def _poll_nothing(self) -> None:
         held = list(self._consumer.assignment)

@@ -28,6 +28,7 @@ class IngestMetrics:
         self._refused = self._counter("refused", "Refused rows by kind of reason", "archive", "reason")
         self._commits = self._counter("commits", "Flushes that were committed", "archive")
         self._conflicts = self._counter("conflicts", "Flushes that another worker was faster with", "archive")
+        self._suites = self._counter("suites", "New suites by what became of them", "archive", "outcome")
         self._seconds = Histogram(
             "replaylake_flush_seconds",
             "Time to land a flush",
@@ -55,6 +56,14 @@ class IngestMetrics:
     def conflicted(self, archive: str) -> None:
         """Count a flush that has to be read again."""
         self._conflicts.labels(archive).inc()
+
+    def suite_changed(self, archive: str, suite_hash: str) -> None:
+        """Count a suite that was taken while the worker ran."""
+        self._suites.labels(archive, "taken").inc()
+
+    def suite_refused(self, archive: str, problem: str) -> None:
+        """Count a suite that cannot be."""
+        self._suites.labels(archive, "refused").inc()
 
     @contextmanager
     def following(self, lag: Callable[[], Mapping[tuple[str, Partition], int]]) -> Iterator[None]:

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from ingest.worker.collector import collector_seldom
+from ingest.worker.gate_watch import GateWatch
 from ingest.worker.intake import Flush, Intake
 from ingest.worker.lookahead import Lookahead, Polled, PollPolicy
+from ingest.worker.observer import Nobody, WorkerObserver
 from ingest.worker.report import IngestReport
 from schemas.errors import CommitConflictError, StreamError, UsageError
-from schemas.protocols import Partition, Stream
+from schemas.protocols import Gate, Partition, Stream
 
 _MEMBERSHIP = 10.0  # seconds of a slow landing after which the group hears that we live
 _LOG = logging.getLogger("replaylake.ingest")
@@ -43,24 +45,6 @@ class _Flight:
     landing: Future[tuple[IngestReport, float]]
 
 
-class WorkerObserver(Protocol):
-    """Hear what a worker does."""
-
-    def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
-        """Hear that a flush was committed, and how long that took."""
-
-    def conflicted(self, archive: str) -> None:
-        """Hear that another worker was faster, and that rows are read again."""
-
-
-class _Nobody:
-    def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
-        """Hear nothing."""
-
-    def conflicted(self, archive: str) -> None:
-        """Hear nothing."""
-
-
 class Worker:
     """Ingest from a stream into archives, as one member of a group of workers.
 
@@ -84,7 +68,8 @@ class Worker:
         if len(self._intakes) < len(intakes):
             raise UsageError("Two archives read one topic.", hint="Ingest them one after the other.")
         self._flush_policy = flush or FlushPolicy()
-        self._observer = observer or _Nobody()
+        self._observer = observer or Nobody()
+        self._gates = GateWatch(intakes, self._observer)
         self._total = IngestReport()
         self._generation = -1
         self._assignment: frozenset[Partition] = frozenset()
@@ -142,6 +127,8 @@ class Worker:
                 self._arrive(intake)
             if self._is_due(intake):
                 self._depart(intake)
+        for intake, gate in self._gates.changed():
+            self._change_gate(intake, gate)
 
     def _is_due(self, intake: Intake) -> bool:
         limit = self._flush_policy
@@ -170,6 +157,16 @@ class Worker:
         self._ahead.seek(
             {p: o for intake in self._intakes.values() for p, o in intake.next_to_take().items()}
         )
+
+    def _change_gate(self, intake: Intake, gate: Gate) -> None:
+        """Land what the gate before has judged, and go on after it: so one gate alone judges a commit."""
+        self._depart(intake)
+        self._arrive(intake)
+        intake.judge_by(gate)
+        self._start(intake)
+        self._seek()
+        _LOG.info("%s is judged by another suite, %s", intake.archive, gate.suite_hash)
+        self._observer.suite_changed(intake.archive, gate.suite_hash)
 
     def _land_all(self) -> None:
         for intake in self._intakes.values():

@@ -112,5 +112,5 @@ def suite(
     archive.change_suite(content)
     rules = len(content.get("expectations", []))
     run.answer({"archive": name, "suite": content}, f"{name} is judged by {content['name']} ({rules} rules).")
-    run.say("A worker that runs keeps its suite until it is started again.")
+    run.say("A worker that runs takes it within about a second.")
     run.suggest("quarantine", "replay", name, "--dry-run")

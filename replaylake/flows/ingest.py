@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from ingest import FlushPolicy, IngestReport, Intake, Worker
 from lake import Archive, ArchiveLanding, Lake
 from replaylake.flows.streams import archive_topic, opened_stream
+from replaylake.flows.suite_watch import SuiteWatch
 from replaylake.settings import Settings, load_settings
 from schemas.errors import StreamAwayError, UsageError
 from schemas.protocols import Partition, Stream
-from validation import Gate, Suite
+from validation import Gate
 
 if TYPE_CHECKING:
     from ingest.worker.metrics import IngestMetrics
@@ -76,6 +77,13 @@ class _Tally:
         self.total = IngestReport()
         self.metrics = options.get("metrics")
         self._on_progress = options.get("on_progress")
+        self._watches: dict[str, SuiteWatch] = {}
+
+    def watch(self, archive: Archive) -> SuiteWatch:
+        """Return the watch of an archive's suite: one for the run, however often the stream goes away."""
+        if archive.name not in self._watches:
+            self._watches[archive.name] = SuiteWatch(archive)
+        return self._watches[archive.name]
 
     def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
         self.total.add(report)
@@ -89,6 +97,14 @@ class _Tally:
         if self.metrics is not None:
             self.metrics.conflicted(archive)
 
+    def suite_changed(self, archive: str, suite_hash: str) -> None:
+        if self.metrics is not None:
+            self.metrics.suite_changed(archive, suite_hash)
+
+    def suite_refused(self, archive: str, problem: str) -> None:
+        if self.metrics is not None:
+            self.metrics.suite_refused(archive, problem)
+
 
 @contextmanager
 def _worker(lake: Lake, names: Sequence[str], options: IngestOptions, tally: _Tally) -> Iterator[Worker]:
@@ -98,7 +114,8 @@ def _worker(lake: Lake, names: Sequence[str], options: IngestOptions, tally: _Ta
     policy = FlushPolicy(settings.flush_rows, settings.flush_bytes, settings.flush_seconds)
     with ExitStack() as stack:
         source = stack.enter_context(opened_stream(lake, options.get("stream"), settings))
-        intakes = [_intake(archive, source, settings, options.get("topic")) for archive in archives]
+        topic = options.get("topic")
+        intakes = [_intake(archive, source, settings, topic, tally.watch(archive)) for archive in archives]
         start = options.get("start")
         if start is not None:
             _begin(intakes[0], source, start)
@@ -130,9 +147,11 @@ def _check(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> N
             )
 
 
-def _intake(archive: Archive, stream: Stream, settings: Settings, topic: str | None) -> Intake:
+def _intake(
+    archive: Archive, stream: Stream, settings: Settings, topic: str | None, watch: SuiteWatch
+) -> Intake:
     source = stream.topic(topic) if topic else archive_topic(archive, stream, settings)
-    return Intake(source, ArchiveLanding(archive), gate_of(archive))
+    return Intake(source, ArchiveLanding(archive), watch.gate, new_gate=watch.new_gate)
 
 
 def _begin(intake: Intake, stream: Stream, start: int | datetime) -> None:
@@ -146,5 +165,4 @@ def _begin(intake: Intake, stream: Stream, start: int | datetime) -> None:
 
 def gate_of(archive: Archive) -> Gate:
     """Compile the archive's gate: the spec's own rules, and its suite where it has one."""
-    suite = archive.suite
-    return Gate(archive.spec, None if suite is None else Suite.from_dict(suite))
+    return SuiteWatch(archive).gate

@@ -77,7 +77,7 @@ def test_from_the_fault_to_the_fix() -> None:
     assert ok("quarantine", "replay", "demo", "--json").document["landed"] == 0
     suite = ok("archive", "suite", "demo", "lenient.json")
     assert "demo is judged by lenient (0 rules)" in suite.out
-    assert "keeps its suite until it is started again" in suite.err
+    assert "A worker that runs takes it within about a second" in suite.err
     dry = ok("quarantine", "replay", "demo", "--dry-run")
     assert "would land" in dry.out and "Nothing has landed" in dry.err
     assert ok("archive", "show", "demo", "--json").document["quarantined"] == 3
