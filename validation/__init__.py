@@ -1,7 +1,13 @@
 """The door of validation: suites in Great Expectations' format, and the gate that judges by them."""
 
+from validation.audits.consistency import check_consistency
+from validation.audits.constraints import apply_constraints
+from validation.audits.finding import Finding
+from validation.audits.outliers import Outliers, detect_outliers
+from validation.audits.report import AuditReport
 from validation.builtin import BUILTIN_VERSION, builtin_suite
 from validation.compiler import CompiledSuite, compile_suite
+from validation.experience import ExperienceReport, validate_experience
 from validation.gate import Gate
 from validation.results import Result, SuiteResult
 from validation.rules.rule import Measure, Rule
@@ -9,14 +15,22 @@ from validation.suite import Expectation, Suite
 
 __all__ = [
     "BUILTIN_VERSION",
+    "AuditReport",
     "CompiledSuite",
     "Expectation",
+    "ExperienceReport",
+    "Finding",
     "Gate",
     "Measure",
+    "Outliers",
     "Result",
     "Rule",
     "Suite",
     "SuiteResult",
+    "apply_constraints",
     "builtin_suite",
+    "check_consistency",
     "compile_suite",
+    "detect_outliers",
+    "validate_experience",
 ]

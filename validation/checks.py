@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from schemas.archive_spec import ArchiveSpec
+from schemas.errors import SuiteError
+from validation.chosen import Chosen, Rows, choose
 from validation.columns import ColumnError, Columns
 from validation.compiler import Compiled, compile_for
 from validation.conditions import Condition
@@ -28,6 +29,8 @@ from validation.rules.rule import Measure, Rule
 from validation.suite import Expectation, Suite
 from validation.tables import Table, read_table
 
+_NONE: Rows = np.empty(0, np.int64)
+
 
 class Checks:
     """Hold a suite that was compiled for the columns of tables, to judge many of them."""
@@ -42,26 +45,47 @@ class Checks:
         """Judge a table with these columns, in one pass for each row condition."""
         found: dict[int, Result] = {}
         for group in self._groups:
-            chosen = group.choose(table)
+            chosen = choose(table, group.condition)
             found |= self._run_rules(group.rules, chosen, wanted)
             found |= self._run_measures(group.measures, chosen, wanted)
+            found |= self._excuse(group.misfits, chosen, wanted)
         results = [
-            Result(expectation, False, error=one.message) if isinstance(one, ColumnError) else found[place]
+            found[place] if place in found else Result(expectation, False, error=_message(one))
             for place, (expectation, one) in enumerate(
                 zip(self._suite.expectations, self._compiled, strict=True)
             )
         ]
         return SuiteResult(self._suite, tuple(results))
 
+    def _excuse(
+        self, misfits: Mapping[int, ColumnError], chosen: Chosen, wanted: ResultFormat
+    ) -> dict[int, Result]:
+        """Let pass what does not fit the type of a column that has no values."""
+        results = {}
+        for place, error in misfits.items():
+            values = chosen.frame[error.column]
+            if (values.fill_nan(None) if values.dtype.is_float() else values).count():
+                continue
+            vacuous = Rule("", error.column, pl.lit(None), (error.column,), lambda _: [])
+            judged = pl.repeat(None, len(values), dtype=pl.Boolean, eager=True)
+            results[place] = _result(self._suite.expectations[place], vacuous, judged, chosen, wanted)
+        return results
+
     def _run_rules(
-        self, rules: Mapping[int, Rule], chosen: _Chosen, wanted: ResultFormat
+        self, rules: Mapping[int, Rule], chosen: Chosen, wanted: ResultFormat
     ) -> dict[int, Result]:
         if not rules:
             return {}
-        masks = {mask.name: mask for rule in rules.values() for mask in rule.masks}
-        made = [pl.Series(name, mask.judge(chosen.rows)) for name, mask in masks.items()]
-        frame = chosen.frame.with_columns(made) if made else chosen.frame
-        judged, errors = _select(frame, {place: rule.expression for place, rule in rules.items()})
+        frame, broken = _with_masks(rules.values(), chosen)
+        sound = {
+            place: rule.expression
+            for place, rule in rules.items()
+            if not any(mask.name in broken for mask in rule.masks)
+        }
+        judged, errors = _select(frame, sound)
+        for place, rule in rules.items():
+            if place not in sound:
+                errors[place] = next(broken[mask.name] for mask in rule.masks if mask.name in broken)
         results = {}
         for place, rule in rules.items():
             expectation = self._suite.expectations[place]
@@ -72,7 +96,7 @@ class Checks:
         return results
 
     def _run_measures(
-        self, measures: Mapping[int, Measure], chosen: _Chosen, wanted: ResultFormat
+        self, measures: Mapping[int, Measure], chosen: Chosen, wanted: ResultFormat
     ) -> dict[int, Result]:
         parts = {
             (place, name): expression
@@ -110,33 +134,10 @@ def check_table(
     """Judge a table of Arrow, Polars or pandas; see `Suite.validate`."""
     table = read_table(given)
     wanted = ResultFormat.of(result_format)
-    columns = Columns(table.rows.schema, spec, unreadable=table.unreadable)
+    columns = Columns(table.rows.schema, spec, unreadable=table.unreadable, objects=table.objects)
     for column in wanted.index_columns:
         columns.type_of(column)
     return Checks(suite, columns).run(table, wanted)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chosen:
-    """Hold the rows of a table that a row condition chooses."""
-
-    table: Table
-    rows: pa.Table
-    frame: pl.DataFrame
-    positions: np.ndarray[Any, Any] | None  # in the table; None for all
-
-    def index(self, failing: np.ndarray[Any, Any], wanted: ResultFormat) -> list[Any]:
-        """Name failing rows."""
-        if not wanted.index_columns:
-            return self.table.label(failing if self.positions is None else self.positions[failing])
-        named = self.rows.select(list(wanted.index_columns)).take(pa.array(failing))
-        return [json_value(row) for row in named.to_pylist()]
-
-    def values(self, failing: np.ndarray[Any, Any], columns: Sequence[str]) -> list[Any]:
-        """Return the values of failing rows: of one column as they are, of several as lists."""
-        held = self.frame.select(columns)[failing]
-        lists = [json_value(column.to_list()) for column in held]
-        return lists[0] if len(lists) == 1 else [list(row) for row in zip(*lists, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,35 +147,25 @@ class _Group:
     condition: Condition | None
     rules: Mapping[int, Rule]
     measures: Mapping[int, Measure]
-
-    def choose(self, table: Table) -> _Chosen:
-        frame = _frame(table.rows)
-        if self.condition is None:
-            return _Chosen(table, table.rows, frame, None)
-        chosen = frame.select(self.condition.expression.fill_null(False)).to_series()
-        positions = chosen.arg_true().to_numpy()
-        return _Chosen(table, table.rows.take(pa.array(positions)), frame[positions], positions)
+    misfits: Mapping[int, ColumnError]
 
 
 def _by_condition(compiled: Iterable[Compiled]) -> list[_Group]:
-    def text(pair: tuple[int, Rule | Measure]) -> str:
+    def text(pair: tuple[int, Compiled]) -> str:
         condition = pair[1].condition
         return "" if condition is None else condition.text
 
-    placed = [(place, one) for place, one in enumerate(compiled) if not isinstance(one, ColumnError)]
+    placed = [
+        (place, one) for place, one in enumerate(compiled) if not isinstance(one, ColumnError) or one.column
+    ]
     groups = []
     for _, members in itertools.groupby(sorted(placed, key=text), key=text):
         held = list(members)
         rules = {place: one for place, one in held if isinstance(one, Rule)}
         measures = {place: one for place, one in held if isinstance(one, Measure)}
-        groups.append(_Group(held[0][1].condition, rules, measures))
+        misfits = {place: one for place, one in held if isinstance(one, ColumnError)}
+        groups.append(_Group(held[0][1].condition, rules, measures, misfits))
     return groups
-
-
-def _frame(rows: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(rows)
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 (it is a Series only for an array)
-    return frame
 
 
 def _select(
@@ -197,25 +188,42 @@ def _select(
         return values, errors
 
 
+def _with_masks(rules: Iterable[Rule], chosen: Chosen) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Add the masks of rules to the rows; of one that breaks, tell why instead."""
+    made, broken = [], {}
+    for name, mask in {mask.name: mask for rule in rules for mask in rule.masks}.items():
+        try:
+            made.append(pl.Series(name, mask.judge(chosen.rows)))
+        except SuiteError as exc:
+            broken[name] = exc.message
+    return chosen.frame.with_columns(made) if made else chosen.frame, broken
+
+
 def _result(
-    expectation: Expectation, rule: Rule, judged: pl.Series, chosen: _Chosen, wanted: ResultFormat
+    expectation: Expectation, rule: Rule, judged: pl.Series, chosen: Chosen, wanted: ResultFormat
 ) -> Result:
     elements, missing = len(judged), judged.null_count()
     count = elements - missing - int(judged.sum() or 0)
     success = _is_met(count, elements - missing, rule.mostly)
-    if wanted.format is Format.BOOLEAN_ONLY:
+    if wanted.format is Format.BOOLEAN_ONLY and not wanted.tells_query:
         return Result(expectation, success)
-    failing = (~judged).fill_null(False).arg_true().to_numpy() if count else np.empty(0, np.int64)
-    if wanted.format is not Format.COMPLETE:
-        failing = failing[: wanted.shown]
+    failing = (~judged).fill_null(False).arg_true().to_numpy() if count else _NONE
+    told = failing[: wanted.reach]
+    named = wanted.format in (Format.SUMMARY, Format.COMPLETE)
     failures = Failures(
         elements,
         missing if rule.counts_missing else None,
         count,
-        chosen.values(failing, rule.reads) if count else [],
-        chosen.index(failing, wanted) if count and wanted.format is not Format.BASIC else [],
+        chosen.values(told, rule) if count else [],
+        chosen.index(told, rule, wanted) if count and named else [],
+        chosen.whole(failing[: wanted.shown]) if count and wanted.with_rows else [],
+        chosen.query(failing, wanted),
     )
     return Result(expectation, success, describe_failures(failures, wanted))
+
+
+def _message(one: Compiled) -> str:
+    return one.message if isinstance(one, ColumnError) else ""
 
 
 def _is_met(unexpected: int, judged: int, mostly: float) -> bool:

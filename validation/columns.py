@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -14,9 +15,23 @@ from schemas.errors import SuiteError
 from schemas.spaces import Box, Discrete, MultiDiscrete, Space
 from schemas.step import wire_schema
 
+if TYPE_CHECKING:
+    from validation.conditions import Condition
+
 
 class ColumnError(SuiteError):
-    """Report a rule that does not fit these columns: at a gate a mistake, over a table a failed result."""
+    """Report a rule that does not fit these columns: at a gate a mistake, over a table a failed result.
+
+    `column` is given where it is that column's type that does not fit. For Great Expectations types are those
+    of values, so over rows that have none there such a rule has nothing to find fault with.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", column: str = "", condition: Condition | None = None
+    ) -> None:
+        self.column = column
+        self.condition = condition  # which rows the rule is about
+        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +46,7 @@ class Columns:
     spec: ArchiveSpec | None = None
     strict: bool = False
     unreadable: Mapping[str, str] = field(default_factory=dict)  # columns without one type, and why
+    objects: frozenset[str] = frozenset()  # columns that were Python objects, which have a type each
 
     @classmethod
     def of_archive(cls, spec: ArchiveSpec) -> Columns:
@@ -85,6 +101,11 @@ def is_text(type_: pa.DataType) -> bool:
 def is_number(type_: pa.DataType) -> bool:
     """Say whether a column holds integers or floats."""
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
+
+
+def is_time(type_: pa.DataType) -> bool:
+    """Say whether a column holds moments or dates."""
+    return bool(pa.types.is_timestamp(type_) or pa.types.is_date(type_))
 
 
 def mask_size(action: Space) -> int | None:

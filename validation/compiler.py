@@ -61,6 +61,7 @@ def _compile(
     name: str, number: int, expectation: Expectation, columns: Columns, known: Mapping[str, Kind]
 ) -> Compiled:
     where = f"Suite {name!r}, rule {number} ({expectation.type})"
+    condition = None
     try:
         kind = known.get(expectation.type)
         if kind is None:
@@ -69,13 +70,16 @@ def _compile(
         condition = read_condition(expectation.kwargs, columns)
         compiled = kind.build(arguments, columns)
     except ColumnError as exc:
-        return ColumnError(f"{where}: {exc.message}", hint=exc.hint)
+        return ColumnError(f"{where}: {exc.message}", hint=exc.hint, column=exc.column, condition=condition)
     except SuiteError as exc:
         raise SuiteError(f"{where}: {exc.message}", hint=exc.hint) from exc
     if isinstance(compiled, Measure):
         return replace(compiled, severity=expectation.severity, condition=condition)
     mostly = arguments.mostly if isinstance(arguments, RuleArguments) else 1.0
-    return replace(compiled, severity=expectation.severity, mostly=mostly, condition=condition)
+    by_name = "column_list" in kind.arguments.model_fields
+    return replace(
+        compiled, severity=expectation.severity, mostly=mostly, condition=condition, by_name=by_name
+    )
 
 
 def _arguments(kind: Kind, expectation: Expectation) -> Arguments:
@@ -83,7 +87,7 @@ def _arguments(kind: Kind, expectation: Expectation) -> Arguments:
     passed_by = _REPORTING | _CONDITION
     given = {name: value for name, value in expectation.kwargs.items() if name not in passed_by}
     for name in given:
-        if name not in known:
+        if name not in known and kind.arguments.model_config.get("extra") != "allow":
             raise SuiteError(f"it has no kwarg {name!r}.", hint=did_you_mean(name, sorted(known)))
     try:
         return kind.arguments.model_validate(given)

@@ -16,6 +16,7 @@ from schemas.protocols import Verdict
 from schemas.step import wire_schema
 from validation.builtin import BUILTIN_VERSION, builtin_suite
 from validation.compiler import compile_suite
+from validation.rules.registry import kinds
 from validation.rules.rule import Rule
 from validation.suite import Suite
 
@@ -58,8 +59,11 @@ class Gate:
 
     @property
     def suite_hash(self) -> str:
-        """Identify the suite and the version of the built-in rules: equal hashes judge alike."""
-        return hashlib.sha256(f"{BUILTIN_VERSION}/{self.suite.hash}".encode()).hexdigest()[:16]
+        """Identify the suite, the built-in rules and the code of others in it: equal hashes judge alike."""
+        known = kinds()
+        others = sorted({known[held.type].identity for held in self.suite.expectations} - {""})
+        text = "/".join([str(BUILTIN_VERSION), self.suite.hash, *others])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def judge(self, rows: pa.Table) -> Verdict:
         """Judge rows that have the spec's wire columns; the verdict on a row depends on no other row.
@@ -92,7 +96,7 @@ class Gate:
         for rule, found in zip(self._judging, self._failed(rejected), strict=True):
             if rule.gate_severity != "critical" or not len(found):
                 continue
-            texts = rule.says(rejected.select(rule.reads).take(pa.array(found)))
+            texts = rule.says(rejected.select(list(dict.fromkeys(rule.reads))).take(pa.array(found)))
             for row, text in zip(found.tolist(), texts, strict=True):
                 if text not in lines[row]:  # the archive and the suite may ask for the same
                     lines[row].append(text)

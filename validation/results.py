@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,21 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+import polars as pl
+
 from schemas.errors import UsageError
 from validation.suite import Expectation, Suite
 
 _SHOWN = 20  # values of the partial lists, unless asked for another number
+_OPTIONS = (
+    "result_format",
+    "partial_unexpected_count",
+    "unexpected_index_column_names",
+    "include_unexpected_rows",
+    "exclude_unexpected_values",
+    "return_unexpected_index_query",
+    "map_expectation_unexpected_rows_as_dict",  # which changes nothing in JSON: a row is a mapping in it
+)
 
 
 class Format(StrEnum):
@@ -33,27 +45,48 @@ class ResultFormat:
     format: Format = Format.BASIC
     shown: int = _SHOWN
     index_columns: tuple[str, ...] = ()  # name failing rows by these columns instead of their numbers
+    with_rows: bool = False  # the failing rows as a whole, as many as are shown
+    with_values: bool = True
+    with_query: bool | None = None  # how pandas finds the rows; None: where the format is COMPLETE
 
     @classmethod
     def of(cls, given: str | Mapping[str, Any]) -> ResultFormat:
         """Read a format as Great Expectations takes it: a name, or a mapping with more."""
         options: dict[str, Any] = {"result_format": given} if isinstance(given, str) else dict(given)
         try:
-            named = Format(options.pop("result_format", Format.BASIC))
+            named = Format(options.get("result_format", Format.BASIC))
         except ValueError as exc:
             raise UsageError(
-                f"There is no result format {given!r}.", hint=f"There are: {', '.join(Format)}."
+                f"There is no result format {options['result_format']!r}.",
+                hint=f"There are: {', '.join(Format)}.",
             ) from exc
-        shown = options.pop("partial_unexpected_count", _SHOWN)
-        columns = tuple(options.pop("unexpected_index_column_names", None) or ())
-        if options:
-            raise UsageError(
-                f"The result format has no option {next(iter(options))!r}.",
-                hint="There are: result_format, partial_unexpected_count, unexpected_index_column_names.",
-            )
+        for name in options:
+            if name not in _OPTIONS:
+                raise UsageError(
+                    f"The result format has no option {name!r}.", hint=f"There are: {', '.join(_OPTIONS)}."
+                )
+        shown = options.get("partial_unexpected_count", _SHOWN)
         if isinstance(shown, bool) or not isinstance(shown, int) or shown < 0:
             raise UsageError(f"partial_unexpected_count {shown!r} is not a number of rows.")
-        return cls(named, shown, columns)
+        columns = options.get("unexpected_index_column_names") or ()
+        return cls(
+            named,
+            shown,
+            (columns,) if isinstance(columns, str) else tuple(columns),
+            bool(options.get("include_unexpected_rows")),
+            not options.get("exclude_unexpected_values"),
+            options.get("return_unexpected_index_query"),
+        )
+
+    @property
+    def tells_query(self) -> bool:
+        """Whether it tells how pandas finds the failing rows."""
+        return self.format is Format.COMPLETE if self.with_query is None else self.with_query
+
+    @property
+    def reach(self) -> int | None:
+        """How many failing rows it tells of; None for all."""
+        return None if self.format is Format.COMPLETE else self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +135,7 @@ class SuiteResult:
             "evaluated_expectations": total,
             "successful_expectations": met,
             "unsuccessful_expectations": total - met,
-            "success_percent": 100 * met / total if total else None,
+            "success_percent": met / total * 100 if total else None,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,42 +160,53 @@ class Failures:
     count: int
     values: Sequence[Any]  # of as many of those rows as the format tells of
     index: Sequence[Any]  # likewise; a number, a label, or a mapping of columns
+    rows: Sequence[Any] = ()  # likewise, whole
+    query: str | None = None  # how pandas finds them
 
 
 def describe_failures(failures: Failures, wanted: ResultFormat) -> dict[str, Any]:
     """Return the `result` of a rule."""
+    query = {"unexpected_index_query": failures.query} if failures.query is not None else {}
+    columns = {"unexpected_index_column_names": list(wanted.index_columns)} if wanted.index_columns else {}
     if wanted.format is Format.BOOLEAN_ONLY:
-        return {}
+        return {**query, **columns} if query else {}
     partial = list(failures.values[: wanted.shown])
+    total = _percent(failures.count, failures.elements)
+    judged = _percent(failures.count, failures.elements - (failures.missing or 0))
     told: dict[str, Any] = {
         "element_count": failures.elements,
         "unexpected_count": failures.count,
-        "unexpected_percent": _percent(failures.count, failures.elements - (failures.missing or 0)),
-        "partial_unexpected_list": partial,
+        "unexpected_percent": judged,
+        **columns,
     }
+    if wanted.with_values:
+        told["partial_unexpected_list"] = partial
     if failures.missing is not None:
         told |= {
             "missing_count": failures.missing,
             "missing_percent": _percent(failures.missing, failures.elements),
-            "unexpected_percent_total": _percent(failures.count, failures.elements),
-            "unexpected_percent_nonmissing": told["unexpected_percent"],
+            "unexpected_percent_total": total,
+            "unexpected_percent_nonmissing": judged,
         }
+    if wanted.with_rows:
+        told["unexpected_rows"] = list(failures.rows)
     if wanted.format is Format.BASIC:
-        return told
-    told |= {
-        "partial_unexpected_counts": _counts(partial),
-        "partial_unexpected_index_list": list(failures.index[: wanted.shown]),
-    }
+        return told | query
+    if wanted.shown:
+        told["partial_unexpected_index_list"] = list(failures.index[: wanted.shown])
+        if wanted.with_values:
+            told |= _counts(failures.values, wanted.shown)
     if wanted.format is Format.COMPLETE:
-        told |= {
-            "unexpected_list": list(failures.values),
-            "unexpected_index_list": list(failures.index),
-        }
-    return told
+        if wanted.with_values:
+            told["unexpected_list"] = list(failures.values)
+        told["unexpected_index_list"] = list(failures.index)
+    return told | query
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: times as ISO 8601, bytes as hexadecimal digits."""
+    """Return a value as JSON has it: times as ISO 8601, bytes as hexadecimal digits, NaN as null."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
     if isinstance(value, datetime | date | clock_time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -176,15 +220,38 @@ def json_value(value: Any) -> Any:
     return [json_value(held) for held in value] if isinstance(value, list | tuple) else value
 
 
-def _counts(values: Sequence[Any]) -> list[dict[str, Any]]:
-    counted = Counter(map(_hashable, values))
-    by_key = {_hashable(value): value for value in values}
-    return [{"value": by_key[key], "count": count} for key, count in counted.most_common()]
+def json_list(column: pl.Series) -> list[Any]:
+    """Return the values of a column as JSON has them."""
+    if column.dtype.is_float():
+        return column.fill_nan(None).to_list()
+    if column.dtype.is_integer() or column.dtype in (pl.String, pl.Boolean):
+        return column.to_list()
+    return [json_value(value) for value in column.to_list()]
 
 
-def _hashable(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float) else repr(value)
+def _counts(values: Sequence[Any], shown: int) -> dict[str, Any]:
+    """Count the values that are met most often; nothing where they cannot be counted, as lists cannot."""
+    flat = [tuple(value.values()) if isinstance(value, Mapping) else value for value in values]
+    held = [tuple(value) if isinstance(value, list) else value for value in flat]
+    try:
+        common = Counter(held).most_common(shown)
+    except TypeError:
+        return {}
+    common.sort(key=lambda pair: (-pair[1], _order(pair[0])))
+    counted = [
+        {"value": list(value) if isinstance(value, tuple) else value, "count": count}
+        for value, count in common
+    ]
+    return {"partial_unexpected_counts": counted}
+
+
+def _order(value: Any) -> Any:
+    """Order values that were counted equally often: nulls last, and what is not of one type by its type."""
+    if isinstance(value, tuple):
+        return tuple(_order(part) for part in value)
+    number = isinstance(value, int | float)
+    return (value is None, "" if number else type(value).__name__, value if value is not None else 0)
 
 
 def _percent(count: int, total: int) -> float | None:
-    return 100 * count / total if total else None
+    return count / total * 100 if total else None

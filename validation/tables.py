@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.errors import UsageError
+from validation.results import json_value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +21,10 @@ class Table:
 
     rows: pa.Table
     labels: Any = None  # a pandas index that is more than a row's number
-    unreadable: Mapping[str, str] = None  # type: ignore[assignment]
+    index_names: tuple[str, ...] = ()  # of that index, where it has names
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    objects: frozenset[str] = frozenset()  # columns that were Python objects
+    is_pandas: bool = False
 
     def label(self, positions: Any) -> list[Any]:
         """Return what the rows at these positions are called: their number, or their label in pandas."""
@@ -32,11 +38,12 @@ def read_table(given: Any) -> Table:
     if isinstance(given, pa.RecordBatch):
         given = pa.Table.from_batches([given])
     if isinstance(given, pa.Table):
-        return Table(_with_plain_types(given), None, {})
+        _check_names(given.column_names)
+        return Table(_with_plain_types(given))
     if isinstance(given, pl.LazyFrame):
         given = given.collect()
     if isinstance(given, pl.DataFrame):
-        return Table(_with_plain_types(given.to_arrow()), None, {})
+        return Table(_with_plain_types(given.to_arrow()))
     if type(given).__module__.split(".")[0] == "pandas" and hasattr(given, "columns"):
         return _from_pandas(given)
     raise UsageError(
@@ -47,24 +54,44 @@ def read_table(given: Any) -> Table:
 def _from_pandas(frame: Any) -> Table:
     columns: dict[str, Any] = {}
     unreadable: dict[str, str] = {}
-    for position, name in enumerate(frame.columns):
+    _check_names([str(name) for name in frame.columns])
+    for name, values in frame.items():
         try:
-            columns[str(name)] = pa.array(frame.iloc[:, position], from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            held = sorted({type(value).__name__ for value in frame.iloc[:, position].dropna()})
+            columns[str(name)] = pa.array(values, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            held = sorted({type(value).__name__ for value in values.dropna()})
             unreadable[str(name)] = f"it holds {', '.join(held)}"
-    index = frame.index
-    numbered = index.equals(type(index)(range(len(index)))) if len(index) else True
     rows = pa.table(columns) if columns else pa.table({"": pa.nulls(len(frame))}).select([])
-    return Table(_with_plain_types(rows), None if numbered else index, unreadable)
+    names = tuple(str(name) for name in frame.index.names) if frame.index.names[0] is not None else ()
+    return Table(
+        _with_plain_types(rows),
+        None if _is_numbered(frame.index) else frame.index,
+        names,
+        unreadable,
+        frozenset(str(name) for name in frame.columns if frame[name].dtype == object),
+        is_pandas=True,
+    )
+
+
+def _is_numbered(index: Any) -> bool:
+    """Whether a pandas index has no name, and says of each row how many are before it."""
+    if index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu":
+        return not len(index) and index.names[0] is None
+    return bool((index.to_numpy() == np.arange(len(index))).all())
+
+
+def _check_names(names: Sequence[str]) -> None:
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise UsageError(f"The table has two columns {doubled!r}.", hint="Rename one.")
 
 
 def _with_plain_types(rows: pa.Table) -> pa.Table:
     """Decode dictionaries and views: what a rule sees of a column is its values."""
-    for index, field in enumerate(rows.schema):
-        plain = _plain_type(field.type)
-        if plain != field.type:
-            rows = rows.set_column(index, field.with_type(plain), rows.column(index).cast(plain))
+    for index, held in enumerate(rows.schema):
+        plain = _plain_type(held.type)
+        if plain != held.type:
+            rows = rows.set_column(index, held.with_type(plain), rows.column(index).cast(plain))
     return rows
 
 
@@ -77,4 +104,6 @@ def _plain_type(type_: pa.DataType) -> pa.DataType:
 
 
 def _plain(label: Any) -> Any:
-    return label.item() if hasattr(label, "item") else label
+    if isinstance(label, tuple):
+        return [_plain(part) for part in label]
+    return json_value(label.item() if hasattr(label, "item") else label)

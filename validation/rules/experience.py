@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from schemas.membership import bounds_mask, finite_mask, shape_mask
 from schemas.spaces import Discrete, MultiDiscrete, Scalar, Space
 from validation.columns import ColumnError, Columns, mask_size
+from validation.rules.elements import ELEMENT_KINDS
+from validation.rules.episode_order import ORDER_KINDS
+from validation.rules.jumps import JUMP_KINDS
+from validation.rules.outcomes import OUTCOME_KINDS
 from validation.rules.rule import ColumnArguments, Kind, Mask, Rule, RuleArguments, Stage
 from validation.rules.values import present
 from validation.wording import each, not_finite, out_of_space, show, wrong_shape
@@ -183,4 +187,8 @@ EXPERIENCE_KINDS = (
     Kind("expect_ends_to_be_exclusive", RuleArguments, _ends),
     Kind("expect_column_values_to_name_a_folder", ColumnArguments, _folder),
     Kind("expect_truncated_to_have_next_observation", RuleArguments, _truncated),
+    *OUTCOME_KINDS,
+    *ELEMENT_KINDS,
+    *JUMP_KINDS,
+    *ORDER_KINDS,
 )

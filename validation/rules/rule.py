@@ -37,7 +37,7 @@ class Mask:
     """
 
     name: str
-    judge: Callable[[pa.Table], NDArray[np.bool_]]
+    judge: Callable[[pa.Table], NDArray[np.bool_] | pl.Series]  # a series where a value may be missing
 
     @property
     def expression(self) -> pl.Expr:
@@ -64,6 +64,7 @@ class Rule:
     per_row: bool = True
     counts_missing: bool = True  # False where a null is what the rule is about
     condition: Condition | None = None  # which rows it is about; None for all
+    by_name: bool = False  # values of several columns are shown as mappings; the compiler's, for column_list
 
     @property
     def gate_severity(self) -> Severity:
