@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -112,8 +112,13 @@ class Archive:
         """Judge rows that are ingested from now on by another suite; what has landed stays."""
         write_json(self._folder / _SUITE_FILE, suite)
 
-    def table(self, name: TableName) -> CommitLog:
-        """Open one of the two tables at its newest version."""
+    @property
+    def is_audited(self) -> bool:
+        """Whether the table of episodes is there, which the first audit makes."""
+        return (self._folder / "episodes" / "_delta_log").is_dir()
+
+    def table(self, name: TableName | Literal["episodes"]) -> CommitLog:
+        """Open one of the tables at its newest version."""
         return CommitLog(self._folder / name)
 
     def append(self, steps: Steps) -> int:

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from lake.commits import CommitLog
+from lake.episodes import audited_schema
 from lake.parquet import partition_values
 from lake.replay_log import RESOLVED_FIELDS, ROW_IDENTITY, ReplayLog
 from schemas.errors import QueryError, StorageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lake.archive import Archive
 
 _T = TypeVar("_T")
-_VIEWS = ("steps", "transitions", "quarantine", "quarantine_all")
+_VIEWS = ("steps", "transitions", "quarantine", "quarantine_all", "episodes")
 # The names with a blank are ours alone: no extra column can have one.
 _TRANSITIONS = """
     select * exclude ("following observation")
@@ -38,6 +39,13 @@ _TRANSITIONS = """
     where reward is not null
         and (terminated or next_observation is not null
             or (not truncated and "following observation" is not null))
+"""
+# An audit of an episode that has grown adds a row; the newest says how the episode is now.
+_EPISODES = """
+    select {shown} from {source}
+    qualify row_number() over (
+        partition by source, agent_id, episode_id order by audited_version desc, audited_at desc
+    ) = 1
 """
 _READING = "hive_types_autocast = false, union_by_name = true"
 _GLOB = re.compile(r"[*?[]")
@@ -133,6 +141,20 @@ class TableFiles:
         return f"({' union all by name '.join(selects)})"
 
 
+class NoFiles(TableFiles):
+    """Stand for a table that is not there yet: it has columns, and no rows."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.files = []
+        self.resolved = []
+        self.schema = schema
+
+
+def episodes_files(archive: Archive) -> TableFiles:
+    """Return the files of what audits said of episodes; there are none before the first audit."""
+    return TableFiles(archive.table("episodes")) if archive.is_audited else NoFiles(audited_schema())
+
+
 def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyConnection:
     """Open a connection with the views of archives, locked so that it reads their files and no others."""
     connection = duckdb.connect(
@@ -159,6 +181,7 @@ def _views(archive: Archive) -> dict[str, TableFiles]:
     return {
         "steps": TableFiles(steps),
         "quarantine": TableFiles(archive.table("quarantine"), resolved=resolved),
+        "episodes": episodes_files(archive),
     }
 
 
@@ -166,11 +189,14 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, ta
     source = table.source if table.files else quoted(f"empty_{name}_{view}")
     if not table.files:
         connection.register(f"empty_{name}_{view}", table.schema.empty_table())
-    columns = ", ".join(map(quoted, table.schema.names))
-    shown = f"{columns}, exp(action_log_prob) as action_probability"
+    shown = ", ".join(map(quoted, table.schema.names))
+    if "action_log_prob" in table.schema.names:
+        shown += ", exp(action_log_prob) as action_probability"
     queries = {view: f"select {shown} from {source}"}
     if view == "steps":
         queries["transitions"] = _TRANSITIONS.format(name=quoted(name))
+    if view == "episodes":
+        queries[view] = _EPISODES.format(shown=shown, source=source)
     if view == "quarantine":
         queries = _quarantine_queries(shown, source, table.resolved)
     for made, query in queries.items():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ingest.wrappers.pettingzoo import RecordParallelSteps, RecordTurns
     from ingest.wrappers.vector import RecordVectorSteps
     from lake import Archive, Lake, QuarantineChoice, Snapshot
+    from replaylake.flows.auditing import audit_archive, audit_history, last_audit
     from replaylake.flows.ingest import ingest_follow, ingest_once
     from replaylake.flows.learning import evaluate, train
     from replaylake.flows.publishing import (
@@ -26,12 +27,23 @@ if TYPE_CHECKING:
     from schemas.archive_spec import ArchiveSpec
     from schemas.errors import ReplayLakeError
     from schemas.steps import Steps
-    from validation import Gate, Suite
+    from validation import (
+        AuditReport,
+        ExperienceReport,
+        Gate,
+        Suite,
+        apply_constraints,
+        check_consistency,
+        detect_outliers,
+        validate_experience,
+    )
 else:
     _HOMES = {
         "Archive": "lake",
         "ArchiveSpec": "schemas.archive_spec",
         "AsyncPublisher": "replaylake.flows.publishing",
+        "AuditReport": "validation",
+        "ExperienceReport": "validation",
         "Gate": "validation",
         "Lake": "lake",
         "Limits": "ingest.publishing.limits",
@@ -47,9 +59,15 @@ else:
         "Snapshot": "lake",
         "Steps": "schemas.steps",
         "Suite": "validation",
+        "apply_constraints": "validation",
+        "audit_archive": "replaylake.flows.auditing",
+        "audit_history": "replaylake.flows.auditing",
+        "check_consistency": "validation",
+        "detect_outliers": "validation",
         "evaluate": "replaylake.flows.learning",
         "ingest_follow": "replaylake.flows.ingest",
         "ingest_once": "replaylake.flows.ingest",
+        "last_audit": "replaylake.flows.auditing",
         "publish_files": "replaylake.flows.publishing",
         "publish_lines": "replaylake.flows.publishing",
         "publish_topic": "replaylake.flows.publishing",
@@ -57,6 +75,7 @@ else:
         "timeline_follow": "replaylake.flows.timeline",
         "timeline_once": "replaylake.flows.timeline",
         "train": "replaylake.flows.learning",
+        "validate_experience": "validation",
     }
 
     def __getattr__(name: str) -> object:
@@ -75,6 +94,8 @@ __all__ = [
     "Archive",
     "ArchiveSpec",
     "AsyncPublisher",
+    "AuditReport",
+    "ExperienceReport",
     "Gate",
     "Lake",
     "Limits",
@@ -90,9 +111,15 @@ __all__ = [
     "Snapshot",
     "Steps",
     "Suite",
+    "apply_constraints",
+    "audit_archive",
+    "audit_history",
+    "check_consistency",
+    "detect_outliers",
     "evaluate",
     "ingest_follow",
     "ingest_once",
+    "last_audit",
     "publish_files",
     "publish_lines",
     "publish_topic",
@@ -100,4 +127,5 @@ __all__ = [
     "timeline_follow",
     "timeline_once",
     "train",
+    "validate_experience",
 ]

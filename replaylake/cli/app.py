@@ -30,6 +30,7 @@ from replaylake.cli import (
     query,
     snapshot,
     train,
+    validate,
 )
 from replaylake.cli.failures import exit_code_of, quiet_when_nobody_reads
 from replaylake.cli.verbs import add_root
@@ -41,6 +42,7 @@ _VERBS = (
     ingest,
     ingest_timeline,
     query,
+    validate,
     quarantine,
     snapshot,
     train,

@@ -12,8 +12,10 @@ from replaylake.report.charts import (
     dot_chart,
     share_chart,
 )
+from replaylake.report.histograms import Histogram, distance, histogram
 from replaylake.report.page import render_page
 from replaylake.report.svg import Drawing, Scale, nice_ticks
+from replaylake.report.trends import LineChart, Part, StackedChart, line_chart, stacked_chart
 
 __all__ = [
     "Bar",
@@ -21,13 +23,21 @@ __all__ = [
     "ColumnChart",
     "DotChart",
     "Drawing",
+    "Histogram",
+    "LineChart",
+    "Part",
     "Scale",
     "Series",
     "ShareChart",
+    "StackedChart",
     "bar_chart",
     "column_chart",
+    "distance",
     "dot_chart",
+    "histogram",
+    "line_chart",
     "nice_ticks",
     "render_page",
     "share_chart",
+    "stacked_chart",
 ]

@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from replaylake.report.axes import BOTTOM, GAP, LINE, legend, x_name, y_axis
 from replaylake.report.svg import FONT_SIZE, Drawing, Scale, nice_ticks, number_text, number_texts, text_width
 
-_GAP: Final = 8  # between a mark and its text
-_TOP: Final = 32  # room for the name of the axis above the plot
-_BOTTOM: Final = 40  # room for labels and the name of the axis below it
 _RADIUS: Final = 4.5
 _ROW: Final = 30  # of a bar with its distance to the next
-_LINE: Final = 16  # of text
 
 
 @dataclass(frozen=True)
@@ -88,16 +85,16 @@ class ShareChart:
 def dot_chart(chart: DotChart) -> Drawing:
     """Draw the dots, and the means with their names beside them."""
     names = [f"{series.name}  {_mean(series):.0f}" for series in chart.series]
-    right = chart.width - max(map(text_width, names)) - 2 * _GAP
+    right = chart.width - max(map(text_width, names)) - 2 * GAP
     drawing = Drawing(chart.width, chart.height, chart.label)
     count = max(len(series.values) for series in chart.series)
-    left, up = _y_axis(drawing, chart.y_name, chart.y_ticks, right)
+    left, up = y_axis(drawing, chart.y_name, chart.y_ticks, right)
     step = (right - left) / count
     for number in range(1, count + 1):
         if number == 1 or number % 5 == 0:
-            place = (left + (number - 0.5) * step, chart.height - _BOTTOM + _LINE + 2)
+            place = (left + (number - 0.5) * step, chart.height - BOTTOM + LINE + 2)
             drawing.text(place, str(number), anchor="middle")
-    _x_name(drawing, chart.x_name, left, right)
+    x_name(drawing, chart.x_name, left, right)
     spread = min(step / (len(chart.series) + 1), 3 * _RADIUS)
     for index, series in enumerate(chart.series):
         tone = f"tone-{series.tone}"
@@ -107,9 +104,9 @@ def dot_chart(chart: DotChart) -> Drawing:
         for number, value in enumerate(series.values):
             hint = f"{series.name}, {chart.x_name} {number + 1}: {number_text(value)}"
             drawing.circle((left + (number + 0.5) * step + shift, up(value)), _RADIUS, f"dot {tone}", hint)
-    levels = spaced([up(_mean(series)) for series in chart.series], _LINE)
+    levels = spaced([up(_mean(series)) for series in chart.series], LINE)
     for series, name, level in zip(chart.series, names, levels, strict=True):
-        drawing.text((right + _GAP, level + FONT_SIZE / 3), name, f"strong ink-{series.tone}")
+        drawing.text((right + GAP, level + FONT_SIZE / 3), name, f"strong ink-{series.tone}")
     return drawing
 
 
@@ -117,8 +114,8 @@ def column_chart(chart: ColumnChart) -> Drawing:
     """Draw the columns from zero."""
     drawing = Drawing(chart.width, chart.height, chart.label)
     ticks = nice_ticks(0, max((column.value for column in chart.columns), default=0), 4)
-    right = chart.width - _GAP
-    left, up = _y_axis(drawing, chart.y_name, ticks, right)
+    right = chart.width - GAP
+    left, up = y_axis(drawing, chart.y_name, ticks, right)
     step = (right - left) / max(len(chart.columns), 1)
     texts = number_texts([column.value for column in chart.columns])
     for number, (column, text) in enumerate(zip(chart.columns, texts, strict=True)):
@@ -127,44 +124,44 @@ def column_chart(chart: ColumnChart) -> Drawing:
         size = (0.64 * step, up(0) - top)
         drawing.box((middle - 0.32 * step, top), size, f"mark tone-{chart.tone}", hint)
         drawing.text((middle, top - 5), text, "strong", "middle")
-        drawing.text((middle, up(0) + _LINE + 2), column.name, anchor="middle")
-    _x_name(drawing, chart.x_name, left, right)
+        drawing.text((middle, up(0) + LINE + 2), column.name, anchor="middle")
+    x_name(drawing, chart.x_name, left, right)
     return drawing
 
 
 def bar_chart(chart: BarChart) -> Drawing:
     """Draw the bars, as high a drawing as they need."""
-    drawing = Drawing(chart.width, max(len(chart.bars), 1) * _ROW + _GAP, chart.label)
-    left = max((text_width(bar.name) for bar in chart.bars), default=0) + _GAP
+    drawing = Drawing(chart.width, max(len(chart.bars), 1) * _ROW + GAP, chart.label)
+    left = max((text_width(bar.name) for bar in chart.bars), default=0) + GAP
     texts = number_texts([bar.value for bar in chart.bars])
-    right = chart.width - max(map(text_width, texts), default=0) - 2 * _GAP
+    right = chart.width - max(map(text_width, texts), default=0) - 2 * GAP
     along = Scale(0, max((bar.value for bar in chart.bars), default=0) or 1, left, right)
     for number, (bar, text) in enumerate(zip(chart.bars, texts, strict=True)):
-        top = number * _ROW + _GAP / 2
+        top = number * _ROW + GAP / 2
         baseline = top + 0.32 * _ROW + FONT_SIZE / 3
-        drawing.text((left - _GAP, baseline), bar.name, anchor="end")
+        drawing.text((left - GAP, baseline), bar.name, anchor="end")
         size = (along(bar.value) - left, 0.64 * _ROW)
         drawing.box((left, top), size, f"mark tone-{chart.tone}", bar.hint or bar.name)
-        drawing.text((along(bar.value) + _GAP, baseline), text, "strong")
+        drawing.text((along(bar.value) + GAP, baseline), text, "strong")
     return drawing
 
 
 def share_chart(chart: ShareChart) -> Drawing:
     """Draw columns of 100 percent, the second share above the first, and a line at the half."""
     drawing = Drawing(chart.width, chart.height, chart.label)
-    right = chart.width - _GAP
+    right = chart.width - GAP
     first, second = chart.names
-    _legend(drawing, [(first, "first"), (second, "second")], right)
-    left, up = _y_axis(drawing, "percent", [0, 25, 50, 75, 100], right)
+    legend(drawing, [(first, "first"), (second, "second")], right)
+    left, up = y_axis(drawing, "percent", [0, 25, 50, 75, 100], right)
     step = (right - left) / max(len(chart.bars), 1)
     for number, bar in enumerate(chart.bars):
         start, split = left + (number + 0.5) * step - 0.41 * step, up(100 - bar.value)
         hint = bar.hint or f"{bar.name}: {second} {number_text(bar.value)}%"
         drawing.box((start, split), (0.82 * step, up(0) - split), "mark tone-first", hint)
         drawing.box((start, up(100)), (0.82 * step, split - up(100)), "mark tone-second", hint)
-        drawing.text((left + (number + 0.5) * step, up(0) + _LINE + 2), bar.name, anchor="middle")
+        drawing.text((left + (number + 0.5) * step, up(0) + LINE + 2), bar.name, anchor="middle")
     drawing.line((left, up(50)), (right, up(50)), "half")
-    _x_name(drawing, chart.x_name, left, right)
+    x_name(drawing, chart.x_name, left, right)
     return drawing
 
 
@@ -186,31 +183,6 @@ def spaced(places: Sequence[float], distance: float) -> list[float]:
         for number, index in enumerate(group):
             moved[index] = centre + (number - (len(group) - 1) / 2) * distance
     return moved
-
-
-def _y_axis(drawing: Drawing, name: str, ticks: Sequence[float], right: float) -> tuple[float, Scale]:
-    """Draw the lines of the ticks with their numbers; return where the plot begins, and its scale."""
-    texts = number_texts(ticks)
-    left = max(map(text_width, texts)) + _GAP
-    up = Scale(ticks[0], ticks[-1], drawing.height - _BOTTOM, _TOP)
-    drawing.text((0, FONT_SIZE), name, "axis")
-    for tick, text in zip(ticks, texts, strict=True):
-        drawing.line((left, up(tick)), (right, up(tick)), "base" if tick == ticks[0] else "grid")
-        drawing.text((left - _GAP, up(tick) + FONT_SIZE / 3), text, "label", "end")
-    return left, up
-
-
-def _x_name(drawing: Drawing, name: str, left: float, right: float) -> None:
-    drawing.text(((left + right) / 2, drawing.height - 4), name, "axis", "middle")
-
-
-def _legend(drawing: Drawing, names: Sequence[tuple[str, str]], right: float) -> None:
-    """Name the tones, in the upper right corner."""
-    start = right - sum(text_width(name) + 3 * _GAP for name, _ in names) + _GAP
-    for name, tone in names:
-        drawing.box((start, 3), (10, 10), f"mark tone-{tone}")
-        drawing.text((start + 10 + _GAP / 2, FONT_SIZE), name)
-        start += text_width(name) + 3 * _GAP
 
 
 def _mean(series: Series) -> float:

@@ -15,6 +15,7 @@ FONT_SIZE = 12
 _WIDTH_OF_A_CHARACTER = (
     0.62 * FONT_SIZE
 )  # of a wide sans-serif, on average: rather too much room than too little
+_SMALLEST = 1e-300  # a range that is smaller is empty
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
     The first is at or below `low`, the last at or above `high`.
     """
-    if high <= low:
+    if high - low < _SMALLEST:
         high = low + 1
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))

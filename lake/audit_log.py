@@ -1,0 +1,75 @@
+"""The history of an archive's audits: a JSON document for each, beside the tables.
+
+A document is named by the version that its audit looked up to, and the one that the audit before it did. It
+is written before the audit commits, so an audit that dies in between leaves one behind that counts for
+nothing: the documents that count are the chain that leads back from the last audited version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lake.files import read_json, storage_errors, sync_folder, write_json
+
+_FOLDER = "audits"
+_NAME = re.compile(r"(\d{20})-(\d{20}|start)")
+
+
+class AuditLog:
+    """Keep the documents of an archive's audits, as of the last version that was audited (-1: none)."""
+
+    def __init__(self, archive_folder: Path, last: int) -> None:
+        self._folder = archive_folder / _FOLDER
+        self._last = last
+
+    def write(self, document: Mapping[str, Any], version: int, previous: int) -> None:
+        """Write what an audit found up to a version, durably, in place of what its like found before.
+
+        `previous` is the last version that was audited before; the same one for an audit that looks again.
+        """
+        if not self._folder.exists():
+            with storage_errors(f"create {self._folder}"):
+                self._folder.mkdir(exist_ok=True)
+                sync_folder(self._folder.parent)
+        write_json(self._path(version, previous), document)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the documents by version, oldest first: one for each time that the audits moved on.
+
+        Together they tell of every row once, but for those of an audit that began anew (`since` is -1).
+        What an audit found that looked again at the last version is not among them: see `latest`.
+        """
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for version, previous in self._links():
+            if previous < version <= self._last:
+                found[version].append(previous)
+        chain = []
+        at = self._last
+        for version in sorted(found, reverse=True):
+            if version > at:
+                continue  # nobody moved on to it: the audit that counts passed it by
+            # Of two, the one from the later version counts: had the other landed, that one could not begin.
+            at = max(found[version])
+            chain.append(read_json(self._path(version, at)))
+        return chain[::-1]
+
+    def latest(self) -> dict[str, Any] | None:
+        """Return what was found last: of the newest version, by the audit that looked last at it."""
+        try:
+            return read_json(self._path(self._last, self._last))
+        except FileNotFoundError:
+            history = self.history()
+            return history[-1] if history else None
+
+    def _links(self) -> list[tuple[int, int]]:
+        with storage_errors(f"list {self._folder}"):
+            matches = [_NAME.fullmatch(path.stem) for path in self._folder.glob("*.json")]
+        return [(int(match[1]), -1 if match[2] == "start" else int(match[2])) for match in matches if match]
+
+    def _path(self, version: int, previous: int) -> Path:
+        begun = "start" if previous < 0 else f"{previous:020d}"
+        return self._folder / f"{version:020d}-{begun}.json"

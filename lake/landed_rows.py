@@ -1,0 +1,156 @@
+"""What has landed in an archive, in both tables, in batches: the newest first, each row once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from lake.archive import Archive
+from lake.commits import CommitLog
+from lake.episodes import added_files
+from lake.files import storage_errors
+from lake.parquet import partition_values
+from lake.replay_log import ROW_IDENTITY, ReplayLog
+from schemas.errors import UsageError
+from schemas.protocols import TableName
+from schemas.step import LINEAGE_FIELDS, REASON_FIELDS, wire_schema
+
+_BATCH = 1 << 16  # rows
+_LINEAGE = [field.name for field in LINEAGE_FIELDS]
+_REASONS, _, _RAW, _ = (field.name for field in REASON_FIELDS)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LandedBatch:
+    """Hold rows of one table: the wire's columns and the lineage; of quarantine `reasons` and `raw`, too."""
+
+    table: TableName
+    rows: pa.Table
+
+
+class LandedRows:
+    """Read what landed after a version of the steps table; asked again, what has come since.
+
+    Of quarantine those rows are left out that a replay has resolved by now.
+    """
+
+    def __init__(self, archive: Archive, since: int = -1) -> None:
+        """Begin after a version, -1 for all; raise UsageError for one that is not there."""
+        self._archive = archive
+        self._tables: dict[TableName, CommitLog] = {
+            "steps": archive.table("steps"),
+            "quarantine": archive.table("quarantine"),
+        }
+        self._names = wire_schema(archive.spec).names
+        self._seen: set[str] = set()
+        if since >= 0:
+            self._pass_by(since)
+
+    @property
+    def version(self) -> int:
+        """The version of the steps table that is read up to."""
+        return self._tables["steps"].version
+
+    def refresh(self) -> None:
+        """See what has landed since."""
+        for table in self._tables.values():
+            table.refresh()
+
+    def batches(self, limit: int | None = None) -> Iterator[LandedBatch]:
+        """Iterate over the rows of files that were not read yet; where there is a limit, of the newest."""
+        waiting = {name: self._unread(name) for name in self._tables}
+        self._seen.update(path for paths in waiting.values() for path in paths)
+        resolved = self._resolved() if waiting["quarantine"] else None
+        left = limit
+        while any(waiting.values()):
+            name = max((one for one in waiting if waiting[one]), key=lambda one: _landed_at(waiting[one][-1]))
+            for batch in self._read(name, waiting[name].pop(), resolved):
+                rows = batch if left is None else batch.slice(0, left)
+                if rows.num_rows:
+                    yield LandedBatch(name, rows)
+                if left is not None:
+                    left -= rows.num_rows
+                    if left <= 0:
+                        return
+
+    def _pass_by(self, since: int) -> None:
+        """Count as read what was there at a version of the steps, and what was refused until then."""
+        if since > self.version:
+            raise UsageError(
+                f"The steps of {self._archive.name!r} end at version {self.version}, before {since}.",
+                hint="Give a version that is there, or none for all that landed.",
+            )
+        times = _commit_times(self._tables["steps"])
+        refusals = _commit_times(self._tables["quarantine"])
+        # A flush commits to quarantine first: what was refused with a version is older than its commit.
+        versions = {"steps": since, "quarantine": bisect_right(refusals, times[since]) - 1}
+        for name, table in self._tables.items():
+            added = added_files(table, versions[name])
+            if added is None:
+                raise UsageError(
+                    f"The version {since} of {self._archive.name!r} cannot be read any more.",
+                    hint="Give a later one.",
+                )
+            self._seen.update(set(table.files()) - set(added))
+
+    def _unread(self, name: TableName) -> list[str]:
+        """Return the files that were not read yet, oldest first."""
+        return [path for path, _, _ in self._tables[name].file_sizes() if path not in self._seen]
+
+    def _resolved(self) -> pl.DataFrame:
+        log = ReplayLog(self._archive.folder, self._archive.name, self._tables["steps"])
+        lists = [_listed(path) for path in log.files()]
+        return pl.concat(lists) if lists else pl.DataFrame(pa.schema(LINEAGE_FIELDS).empty_table())
+
+    def _read(self, name: TableName, path: str, resolved: pl.DataFrame | None) -> Iterator[pa.Table]:
+        table = self._tables[name]
+        wanted = [*self._names, *_LINEAGE] + ([_REASONS, _RAW] if name == "quarantine" else [])
+        given = partition_values(path, table.partition_by)
+        schema = pa.schema([table.schema.field(column) for column in wanted])
+        with storage_errors(f"read {path}"), pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(
+                _BATCH, columns=[column for column in wanted if column not in given]
+            ):
+                rows = pa.Table.from_batches([batch])
+                for column in given.keys() & set(wanted):
+                    value = pa.scalar(given[column], pa.string())
+                    rows = rows.append_column(column, pa.repeat(value, rows.num_rows))
+                rows = rows.select(wanted).cast(schema)
+                yield _without(rows, resolved) if name == "quarantine" and resolved is not None else rows
+
+
+def _without(rows: pa.Table, resolved: pl.DataFrame) -> pa.Table:
+    if not resolved.height:
+        return rows
+    held = pl.DataFrame(rows.select(ROW_IDENTITY)).with_row_index("#place")
+    kept = held.join(resolved, on=list(ROW_IDENTITY), how="anti", maintain_order="left")["#place"]
+    return rows.take(kept.to_arrow())
+
+
+def _listed(path: str) -> pl.DataFrame:
+    with storage_errors(f"read {path}"):
+        return pl.DataFrame(pq.read_table(path, columns=list(ROW_IDENTITY)))
+
+
+def _landed_at(path: str) -> datetime:
+    """Return when the newest row of a file landed, off the file's own statistics."""
+    with storage_errors(f"read {path}"), pq.ParquetFile(path) as file:
+        leaf = next(n for n in range(len(file.schema)) if file.schema.column(n).path == _LINEAGE[-1])
+        groups = [file.metadata.row_group(group).column(leaf) for group in range(file.num_row_groups)]
+    return max((group.statistics.max for group in groups if group.statistics is not None), default=_NEVER)
+
+
+def _commit_times(table: CommitLog) -> Sequence[int]:
+    """Return when each version was committed, in milliseconds, by version."""
+    with storage_errors(f"read the log of {table.folder}"):
+        history = DeltaTable(str(table.folder)).history()
+    times = {commit["version"]: commit["timestamp"] for commit in history}
+    return [times.get(version, 0) for version in range(table.version + 1)]
