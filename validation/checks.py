@@ -25,10 +25,12 @@ from validation.results import (
     describe_failures,
     json_value,
 )
+from validation.rules.registered import registered_kinds
 from validation.rules.rule import Measure, Rule
 from validation.suite import Expectation, Suite
 from validation.tables import Table, read_table
 
+_KEPT = 8  # compiled forms of a suite
 _NONE: Rows = np.empty(0, np.int64)
 
 
@@ -122,6 +124,7 @@ class Checks:
             told: dict[str, Any] = {}
             if wanted.format is not Format.BOOLEAN_ONLY:
                 told = {"observed_value": json_value(observed.value)} if observed.shows_value else {}
+                told |= json_value(dict(observed.beside))
                 if observed.details is not None:
                     told["details"] = json_value(dict(observed.details))
             results[place] = Result(expectation, observed.success, told)
@@ -134,10 +137,23 @@ def check_table(
     """Judge a table of Arrow, Polars or pandas; see `Suite.validate`."""
     table = read_table(given)
     wanted = ResultFormat.of(result_format)
-    columns = Columns(table.rows.schema, spec, unreadable=table.unreadable, objects=table.objects)
+    columns = Columns(table.schema, spec, unreadable=table.unreadable, objects=table.objects)
     for column in wanted.index_columns:
         columns.type_of(column)
-    return Checks(suite, columns).run(table, wanted)
+    return _compiled(suite, columns).run(table, wanted)
+
+
+def _compiled(suite: Suite, columns: Columns) -> Checks:
+    """Compile a suite once for tables of the same columns: compiling costs more than to judge a few rows."""
+    known = "/".join(kind.identity for kind in registered_kinds().values())
+    spec = columns.spec.hash if columns.spec else ""
+    key = (columns.schema, spec, columns.objects, tuple(columns.unreadable.items()), known)
+    kept = suite.compiled
+    if key not in kept:
+        while len(kept) >= _KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = Checks(suite, columns)
+    return kept[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +207,11 @@ def _select(
 def _with_masks(rules: Iterable[Rule], chosen: Chosen) -> tuple[pl.DataFrame, dict[str, str]]:
     """Add the masks of rules to the rows; of one that breaks, tell why instead."""
     made, broken = [], {}
-    for name, mask in {mask.name: mask for rule in rules for mask in rule.masks}.items():
+    masks = {mask.name: mask for rule in rules for mask in rule.masks}
+    rows = chosen.rows if masks else None
+    for name, mask in masks.items():
         try:
-            made.append(pl.Series(name, mask.judge(chosen.rows)))
+            made.append(pl.Series(name, mask.judge(rows)))
         except SuiteError as exc:
             broken[name] = exc.message
     return chosen.frame.with_columns(made) if made else chosen.frame, broken

@@ -13,7 +13,7 @@ import pyarrow as pa
 from validation.conditions import Condition
 from validation.results import ResultFormat, json_list
 from validation.rules.rule import Rule
-from validation.tables import Table
+from validation.tables import Table, arrow_rows
 
 Rows = np.ndarray[Any, Any]  # numbers of rows, ascending
 
@@ -23,9 +23,13 @@ class Chosen:
     """Hold the rows of a table that a row condition chooses."""
 
     table: Table
-    rows: pa.Table
     frame: pl.DataFrame
     positions: np.ndarray[Any, Any] | None  # in the table; None for all
+
+    @property
+    def rows(self) -> pa.Table:
+        """The rows as Arrow, made anew."""
+        return arrow_rows(self.frame)
 
     def index(self, failing: Rows, rule: Rule, wanted: ResultFormat) -> list[Any]:
         """Name failing rows: by number or label, or as a mapping of what was judged and what names them."""
@@ -74,13 +78,12 @@ class Chosen:
 
 def choose(table: Table, condition: Condition | None) -> Chosen:
     """Choose the rows of a table."""
-    frame = pl.from_arrow(table.rows)
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 (it is a Series only for an array)
+    frame = table.frame
     if condition is None:
-        return Chosen(table, table.rows, frame, None)
+        return Chosen(table, frame, None)
     chosen = frame.select(condition.expression.fill_null(False)).to_series()
     positions = chosen.arg_true().to_numpy()
-    return Chosen(table, table.rows.take(pa.array(positions)), frame[positions], positions)
+    return Chosen(table, frame[positions], positions)
 
 
 def records(columns: Mapping[str, Sequence[Any]], length: int) -> list[dict[str, Any]]:

@@ -20,11 +20,12 @@ from validation.audits.episodes import episode_table
 from validation.audits.finding import Finding
 from validation.audits.outliers import Method
 from validation.audits.propensities import Policy
+from validation.audits.reference import Reference
 from validation.audits.report import worst_first
 from validation.gate import Gate
 from validation.results import SuiteResult, json_value
 from validation.suite import Suite
-from validation.tables import read_table
+from validation.tables import read_rows
 
 _LANDED = frozenset(field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD))
 
@@ -73,13 +74,15 @@ def validate_experience(
     """Judge steps by the archive's own rules and a suite, and audit all of them, accepted or not.
 
     Steps are a `Steps`, or a table of Arrow, Polars or pandas with the spec's columns, whole episodes if
-    possible. `reference` is a like table of experience that is known to be good; much can be told only
-    beside one. `policy`, `constraints` and `names` are as for `check_propensities` and `apply_constraints`.
-    Raise StepsError for rows that do not follow the spec, and SuiteError for a suite that does not.
+    possible. `reference` is a like table of experience that is known to be good, or a `Reference`, which
+    learns from it once for many calls; much can be told only beside one. `policy`, `constraints` and `names`
+    are as for `check_propensities` and `apply_constraints`. Raise StepsError for rows that do not follow the spec, and SuiteError for a suite that does not.
     """
     rows = steps_of(steps, spec)
+    if reference is not None and not isinstance(reference, Reference):
+        reference = Reference(steps_of(reference, spec), spec)
     known = Known(
-        None if reference is None else steps_of(reference, spec),
+        reference,
         policy,
         constraints or {},
         names or {},
@@ -105,7 +108,7 @@ def steps_of(given: Any, spec: ArchiveSpec) -> pa.Table:
     """Return the wire columns of steps, also of such as have landed; raise StepsError where they are none."""
     if isinstance(given, Steps):
         return given.table
-    rows = read_table(given).rows
+    rows = read_rows(given)
     made = _LANDED if "action_log_prob" not in rows.column_names else _LANDED | {PROPENSITY_ALIAS}
     return Steps(rows.select([name for name in rows.column_names if name not in made]), spec).table
 

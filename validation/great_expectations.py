@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from schemas.errors import SuiteError, UsageError
 from validation.suite import Expectation, Suite
-from validation.tables import read_table
+from validation.tables import read_rows
 
 _SITE = "replaylake"
 
@@ -139,7 +139,7 @@ def _frame(table: Any) -> Any:
         return table
     import pandas as pd
 
-    rows = read_table(table).rows
+    rows = read_rows(table)
     plain = [name for name in rows.schema.names if not pa.types.is_nested(rows.schema.field(name).type)]
     frame = rows.select(plain).to_pandas()
     return pd.DataFrame(

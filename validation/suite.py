@@ -16,6 +16,7 @@ from schemas.errors import NotFoundError, SuiteError
 
 if TYPE_CHECKING:
     from schemas.archive_spec import ArchiveSpec
+    from validation.checks import Checks
     from validation.results import SuiteResult
 
 Severity = Literal["critical", "warning", "info"]
@@ -57,6 +58,7 @@ class Suite:
     name: str
     expectations: tuple[Expectation, ...] = ()
     other: Mapping[str, Any] = field(default_factory=dict)  # the remaining keys: id, meta, notes
+    compiled: dict[Any, Checks] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

@@ -1,4 +1,4 @@
-"""Tables of others: Arrow, Polars or pandas in, one Arrow table with plain types out."""
+"""Tables of others: Arrow, Polars or pandas in, a Polars frame with plain types out, and Arrow on request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ from validation.results import json_value
 class Table:
     """Hold a table that came in: its rows, how they are numbered, and which columns have no one type."""
 
-    rows: pa.Table
+    frame: pl.DataFrame
     labels: Any = None  # a pandas index that is more than a row's number
     index_names: tuple[str, ...] = ()  # of that index, where it has names
     unreadable: Mapping[str, str] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()  # columns that were Python objects
     is_pandas: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns' types."""
+        return _with_plain_types(self.frame.head(0).to_arrow()).schema
 
     def label(self, positions: Any) -> list[Any]:
         """Return what the rows at these positions are called: their number, or their label in pandas."""
@@ -39,11 +44,11 @@ def read_table(given: Any) -> Table:
         given = pa.Table.from_batches([given])
     if isinstance(given, pa.Table):
         _check_names(given.column_names)
-        return Table(_with_plain_types(given))
+        return Table(_frame(given))
     if isinstance(given, pl.LazyFrame):
         given = given.collect()
     if isinstance(given, pl.DataFrame):
-        return Table(_with_plain_types(given.to_arrow()))
+        return Table(given.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)))
     if type(given).__module__.split(".")[0] == "pandas" and hasattr(given, "columns"):
         return _from_pandas(given)
     raise UsageError(
@@ -64,7 +69,7 @@ def _from_pandas(frame: Any) -> Table:
     rows = pa.table(columns) if columns else pa.table({"": pa.nulls(len(frame))}).select([])
     names = tuple(str(name) for name in frame.index.names) if frame.index.names[0] is not None else ()
     return Table(
-        _with_plain_types(rows),
+        _frame(rows),
         None if _is_numbered(frame.index) else frame.index,
         names,
         unreadable,
@@ -84,6 +89,22 @@ def _check_names(names: Sequence[str]) -> None:
     doubled = next((name for name, count in Counter(names).items() if count > 1), None)
     if doubled is not None:
         raise UsageError(f"The table has two columns {doubled!r}.", hint="Rename one.")
+
+
+def read_rows(given: Any) -> pa.Table:
+    """Read a table as Arrow rows with plain types; raise as `read_table` does."""
+    return _with_plain_types(given) if isinstance(given, pa.Table) else arrow_rows(read_table(given).frame)
+
+
+def arrow_rows(frame: pl.DataFrame) -> pa.Table:
+    """Return rows of a table as Arrow, with the types of its schema."""
+    return _with_plain_types(frame.to_arrow())
+
+
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(_with_plain_types(rows))
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 (it is a Series only for an array)
+    return frame
 
 
 def _with_plain_types(rows: pa.Table) -> pa.Table:

@@ -38,24 +38,38 @@ _TEXTS = {
 }
 
 
+class Dynamics:
+    """Know what follows from observation and action, learned once from clean experience.
+
+    The reference must be of the same environment, and its policy must have been where a later one goes.
+    """
+
+    def __init__(self, reference: pa.Table | pl.DataFrame, spec: ArchiveSpec) -> None:
+        """Learn; where the reference has too few rows, nothing is ever said."""
+        self._spec = spec
+        self._known = known = Trajectories.of(reference, spec, _LEARNED_FROM)
+        self._model: ForwardModel | Moves | None = None
+        if len(known) and known.names:
+            self._model = Moves(known) if is_countable(known) else ForwardModel(known)
+
+    def check(self, current: pa.Table | pl.DataFrame) -> list[Finding]:
+        """Find rows that differ, where they are commoner than among what was not learned from.
+
+        A column is named by what would mend the rows, not by where the error is largest.
+        """
+        held = Trajectories.of(current, self._spec, _JUDGED)
+        if self._model is None or not len(held):
+            return []
+        known, held = self._known, same_leaves(self._known, held)
+        links = judge_links(self._model, known, held)
+        return [*_link_findings(known, held, links), *_row_findings(self._model, known, held, links)]
+
+
 def check_dynamics(
     reference: pa.Table | pl.DataFrame, current: pa.Table | pl.DataFrame, spec: ArchiveSpec
 ) -> list[Finding]:
-    """Learn from clean experience what follows from observation and action, and find rows that differ.
-
-    The reference must be of the same environment, and its policy must have been where the current one goes.
-    A column is named by what would mend the rows, not by where the error is largest. Nothing is said where
-    the reference has too few rows to learn from, or where errors are as common as in its own episodes
-    that were not learned from.
-    """
-    known = Trajectories.of(reference, spec, _LEARNED_FROM)
-    held = Trajectories.of(current, spec, _JUDGED)
-    if not len(known) or not len(held) or not known.names:
-        return []
-    held = same_leaves(known, held)
-    model = Moves(known) if is_countable(known) else ForwardModel(known)
-    links = judge_links(model, known, held)
-    return [*_link_findings(known, held, links), *_row_findings(model, known, held, links)]
+    """Learn from a reference, and find rows that differ; `Dynamics` learns once for many tables."""
+    return Dynamics(reference, spec).check(current)
 
 
 def _link_findings(known: Trajectories, held: Trajectories, links: Links) -> list[Finding]:

@@ -18,9 +18,7 @@ from validation.audits.leaves import numeric_leaves
 from validation.neighbours import order_steps, read_steps
 
 _FEWEST = 30  # episodes, of the reference
-# The chance of so many episodes, after what the reference shows: of ends that logs do not have at all, and of
-# ends that may be rare.
-_NEVER, _RARELY = 0.01, 0.001
+_CHANCE = 0.01  # of so many episodes that end in another way, after what the reference shows
 _LEAST = 3  # episodes
 _LIMIT_SEEN = 10  # truncated episodes, all of them at one step, make it a limit,
 _BREAKS = 2  # and so many that are truncated before it break it
@@ -35,9 +33,10 @@ def check_endings(
 ) -> list[Finding]:
     """Compare how episodes end with a reference; each check needs more than chance could bring.
 
-    Checks are `incomplete` (no end, other than the newest episode of each agent), `both_ends`,
-    `time_limit` (truncated before the step at which the reference truncates, or terminated just there) and
-    `reset_observation` (the last next_observation is where another episode begins).
+    Checks are `incomplete` (no end, other than the newest episode of each agent), `both_ends`, `new_end`
+    (terminated or truncated, where none of the reference is), `time_limit` (truncated before the one step at
+    which the reference truncates) and `reset_observation` (the last next_observation is where another
+    episode begins).
     """
     known, held = _Ends.of(reference, spec), _Ends.of(current, spec)
     if len(known) < _FEWEST or not len(held):
@@ -58,8 +57,12 @@ def check_endings(
             "end with a next_observation that is the first observation of another",
         ),
     ]
+    for flag in ("terminated", "truncated"):
+        usual, now = known.ending(flag), held.ending(flag)
+        if not usual.any():
+            found.append(_judge("new_end", flag, known, held, usual, now, f"are {flag}"))
     if limit is not None:
-        found.append(_time_limit(known, held, limit))
+        found.append(_time_limit(held, limit))
     return [finding for finding in found if finding is not None]
 
 
@@ -108,9 +111,9 @@ class _Ends:
         """Say which were truncated before the limit."""
         return self._where(pl.col("truncated") & (pl.col("step") < limit))
 
-    def at(self, limit: int) -> _Mask:
-        """Say which were terminated at the limit's own step."""
-        return self._where(pl.col("terminated") & ~pl.col("truncated") & (pl.col("step") == limit))
+    def ending(self, flag: str) -> _Mask:
+        """Say which end with a flag, and not with both."""
+        return self._where(pl.col(flag) & ~(pl.col("terminated") & pl.col("truncated")))
 
     def count(self, which: _Mask) -> int:
         """Count episodes; those of several agents together are one, since they mostly end together."""
@@ -125,20 +128,11 @@ def _usual_end(known: _Ends) -> str:
     return "terminated" if known.last["terminated"].sum() > known.last["truncated"].sum() else "truncated"
 
 
-def _time_limit(known: _Ends, held: _Ends, limit: int) -> Finding | None:
+def _time_limit(held: _Ends, limit: int) -> Finding | None:
     early = held.early(limit)
-    if held.count(early) >= _BREAKS:
-        return _finding("time_limit", "truncated", held, early, f"are truncated before step {limit}")
-    return _judge(
-        "time_limit",
-        "terminated",
-        known,
-        held,
-        known.at(limit),
-        early | held.at(limit),
-        f"are terminated at step {limit}, where others are truncated, or truncated before it",
-        _RARELY,
-    )
+    if held.count(early) < _BREAKS:
+        return None
+    return _finding("time_limit", "truncated", held, early, f"are truncated before step {limit}")
 
 
 def _judge(
@@ -149,7 +143,6 @@ def _judge(
     usual: _Mask,
     now: _Mask,
     says: str,
-    most: float = _NEVER,
 ) -> Finding | None:
     from scipy.stats import betabinom  # heavy, and only needed here
 
@@ -158,7 +151,7 @@ def _judge(
         return None
     # The share is not known better than the reference tells it: Jeffreys' prior, and what was seen.
     chance = float(betabinom.sf(count - 1, len(held), seen + 0.5, len(known) - seen + 0.5))
-    if chance > most:
+    if chance > _CHANCE:
         return None
     return _finding(
         check, column, held, now, f"{says}; of the reference {seen} of {len(known)}", seen / len(known)

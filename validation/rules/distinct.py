@@ -82,8 +82,8 @@ def _equal_set(arguments: DistinctArguments, columns: Columns) -> Measure:
 
     def judge(found: Mapping[str, Any]) -> Observed:
         unexpected, lacking = _judge_unexpected(found), judge_missing(found)
-        details = {**(unexpected.details or {}), **(lacking.details or {})}
-        return Observed(unexpected.success and lacking.success, None, details)
+        beside = {**unexpected.beside, **lacking.beside}
+        return Observed(unexpected.success and lacking.success, beside=beside)
 
     expressions = {**_unexpected(values, arguments.value_set), **missing}
     return _measure("distinct_equal_set", arguments, expressions, judge)
@@ -111,8 +111,8 @@ def _unexpected(values: Values, given: list[Any]) -> dict[str, pl.Expr]:
 
 def _judge_unexpected(found: Mapping[str, Any]) -> Observed:
     count = found["unexpected_count"]
-    details = {"unexpected_count": count, "partial_unexpected_list": list(found["unexpected"])}
-    return Observed(count == 0, None, details)
+    beside = {"unexpected_count": count, "partial_unexpected_list": list(found["unexpected"])}
+    return Observed(count == 0, beside=beside)
 
 
 def _missing(
@@ -125,8 +125,8 @@ def _missing(
     def judge(found: Mapping[str, Any]) -> Observed:
         there = {value for value, is_there in zip(possible, found["present"], strict=True) if is_there}
         missing = [value for value in matched if value not in there]
-        details = {"missing_count": len(missing), "partial_missing_list": missing[:_SHOWN]}
-        return Observed(not missing, None, details)
+        beside = {"missing_count": len(missing), "partial_missing_list": missing[:_SHOWN]}
+        return Observed(not missing, beside=beside)
 
     return {"present": present}, judge
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, Any
 
@@ -80,6 +80,7 @@ class Observed:
     value: Any = None  # a JSON value; not shown where `shows_value` is False
     details: Mapping[str, Any] | None = None
     shows_value: bool = True
+    beside: Mapping[str, Any] = field(default_factory=dict)  # told beside the value
 
 
 @dataclass(frozen=True, slots=True)
