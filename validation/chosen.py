@@ -69,8 +69,7 @@ class Chosen:
         return records(self._lists(failing, self.frame.columns), len(failing))
 
     def _lists(self, failing: Rows, columns: Iterable[str]) -> dict[str, list[Any]]:
-        held = self.frame.select(list(dict.fromkeys(columns)))[failing]
-        return {column.name: json_list(column) for column in held}
+        return {name: json_list(self.frame[name][failing]) for name in columns}
 
     def _labels(self, failing: Rows) -> list[Any]:
         return self.table.label(failing if self.positions is None else self.positions[failing])

@@ -76,7 +76,9 @@ def validate_experience(
     Steps are a `Steps`, or a table of Arrow, Polars or pandas with the spec's columns, whole episodes if
     possible. `reference` is a like table of experience that is known to be good, or a `Reference`, which
     learns from it once for many calls; much can be told only beside one. `policy`, `constraints` and `names`
-    are as for `check_propensities` and `apply_constraints`. Raise StepsError for rows that do not follow the spec, and SuiteError for a suite that does not.
+    are as for `check_propensities` and `apply_constraints`.
+
+    Raise StepsError for rows that do not follow the spec, and SuiteError for a suite that does not.
     """
     rows = steps_of(steps, spec)
     if reference is not None and not isinstance(reference, Reference):

@@ -223,7 +223,7 @@ def json_value(value: Any) -> Any:
 def json_list(column: pl.Series) -> list[Any]:
     """Return the values of a column as JSON has them."""
     if column.dtype.is_float():
-        return column.fill_nan(None).to_list()
+        return [None if value != value else value for value in column.to_list()]
     if column.dtype.is_integer() or column.dtype in (pl.String, pl.Boolean):
         return column.to_list()
     return [json_value(value) for value in column.to_list()]

@@ -48,7 +48,8 @@ def read_table(given: Any) -> Table:
     if isinstance(given, pl.LazyFrame):
         given = given.collect()
     if isinstance(given, pl.DataFrame):
-        return Table(given.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)))
+        coded = [name for name, kind in given.schema.items() if kind in (pl.Categorical, pl.Enum)]
+        return Table(given.with_columns(pl.col(coded).cast(pl.String)) if coded else given)
     if type(given).__module__.split(".")[0] == "pandas" and hasattr(given, "columns"):
         return _from_pandas(given)
     raise UsageError(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.archive_spec import ArchiveSpec
 from validation.audits.blame import NONE, Explanation, explain
+from validation.audits.episode_errors import check_episode_errors
 from validation.audits.finding import Finding
 from validation.audits.forward_model import LEVELS, ForwardModel
 from validation.audits.links import Links, continued_elsewhere, judge_links
@@ -139,7 +140,7 @@ def _row_findings(
     _forgive_the_unvisited(model, scores, held)
     shares = _shares(model, scores, known, held)
     if not shares:
-        return []
+        return check_episode_errors(model, known, held, scores)
     level = max(level for level, _, _ in shares)
     largest = [index for reached, index, _ in shares if reached == level]
     suspects = np.flatnonzero((scores[:, largest] > model.thresholds[level][largest]).any(axis=1))

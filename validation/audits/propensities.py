@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import UsageError
 from schemas.spaces import Discrete
+from validation.audits.action_shifts import find_shifted_actions
 from validation.audits.examples import row_examples
 from validation.audits.finding import Finding
 from validation.audits.leaves import Numbers, numeric_leaves, space_arrays, table_of
@@ -102,14 +103,15 @@ def _against_policy(
     steps: pa.Table, spec: ArchiveSpec, logs: Numbers, policy: Policy, tolerance: float
 ) -> Iterator[Finding]:
     expected = _expected(steps, spec, policy)
-    with np.errstate(invalid="ignore"):
-        off = np.abs(logs - expected)
-        # An action that the policy never takes has -inf: whatever was logged for it is wrong.
-        wrong = ~(off <= tolerance * (1 + np.abs(expected))) & ~np.isnan(logs) & ~np.isnan(expected)
-    wrong |= np.isneginf(expected) & np.isfinite(logs)
+    off, right = _compared(logs, expected, tolerance)
+    # An action that the policy never takes has -inf: whatever was logged for it is wrong.
+    wrong = ~right & ~np.isnan(logs) & ~np.isnan(expected)
     rows = np.flatnonzero(wrong)
     if not len(rows):
         return
+    yield from find_shifted_actions(
+        steps, wrong, lambda shifted: _compared(logs, _expected(shifted, spec, policy), tolerance)[1]
+    )
     worst = rows[np.argsort(-np.nan_to_num(off[rows], posinf=np.finfo(np.float64).max), kind="stable")]
     top = float(off[worst[0]])
     yield Finding(
@@ -125,6 +127,13 @@ def _against_policy(
         threshold=tolerance,
         examples=row_examples(steps, worst, {"logged": logs, "expected": expected}),
     )
+
+
+def _compared(logs: Numbers, expected: Numbers, tolerance: float) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return how far apart they are, and where they are as good as equal."""
+    with np.errstate(invalid="ignore"):
+        off = np.abs(logs - expected)
+        return off, (off <= tolerance * (1 + np.abs(expected))) & np.isfinite(expected)
 
 
 def _expected(steps: pa.Table, spec: ArchiveSpec, policy: Policy) -> Numbers:

@@ -18,7 +18,8 @@ from validation.audits.leaves import Numbers, categorical_leaves, numeric_leaves
 _FEWEST = 30  # rows with a value
 _STILL = 5  # rows: a shorter stand is no frozen sensor,
 _TIMES = 3  # nor is one below so many times the longest stand, or the share of repeats, of the reference
-_REPEATS = 0.005  # share of rows that repeat the one before, above that of the reference
+_REPEATS = 0.005  # share of rows that repeat the one before, above that of the reference,
+_REPEATS_OF_NONE = 0.001  # or where the reference never repeats
 _USUALLY_MOVES = (
     0.01  # without a reference: where more of the rows repeat in short stands, it stands by nature
 )
@@ -99,7 +100,8 @@ def _frozen(
             return  # it stands by nature, as a goal does
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     still = lengths >= limit
-    if not still.any() and old is not None and repeats > len(values) * (_TIMES * usual + _REPEATS):
+    most = _TIMES * usual + _REPEATS if usual else _REPEATS_OF_NONE
+    if not still.any() and old is not None and repeats > len(values) * most:
         still = lengths > 1
         if len(np.unique(now.episodes[starts[still]])) < _FEW_EPISODES:
             return
