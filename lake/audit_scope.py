@@ -139,14 +139,34 @@ class AuditScope:
 
     def alike(self, episodes: pa.Table) -> pa.Table:
         """Return audited episodes of the same content as some of these, and not themselves among them."""
+        return self._audited(episodes, "fingerprint in (select fingerprint from given)")
+
+    def left_open(self, episodes: pa.Table) -> pa.Table:
+        """Return audited episodes without an end of the agents of these, but for those told of before.
+
+        An episode was told of before where one that its agent ended later was audited before, too.
+        """
+        return self._audited(
+            episodes,
+            """
+            ending is null
+            and exists (from given where given.source = held.source and given.agent_id = held.agent_id)
+            and not exists (
+                from audit.episodes as later anti join given using (source, agent_id, episode_id)
+                where later.source = held.source and later.agent_id = held.agent_id
+                    and later.ending is not null and later.started_at > held.ended_at
+            )
+            """,
+        )
+
+    def _audited(self, given: pa.Table, condition: str) -> pa.Table:
+        """Return audited episodes that meet a condition and are none of those given."""
+        columns = ", ".join(map(quoted, EPISODES_SCHEMA.names))
+        query = (
+            f"select {columns} from audit.episodes as held anti join given using ({_KEY}) where {condition}"  # noqa: S608
+        )
         with self._connected() as connection:
-            connection.register("given", episodes.select([*EPISODE_KEY, "fingerprint"]))
-            columns = ", ".join(map(quoted, EPISODES_SCHEMA.names))
-            query = f"""
-                select {columns} from audit.episodes as held
-                semi join (select distinct fingerprint from given) using (fingerprint)
-                anti join given using ({_KEY})
-            """  # noqa: S608
+            connection.register("given", given)
             return connection.sql(query).to_arrow_table().cast(EPISODES_SCHEMA)
 
     def land(self, episodes: pa.Table, document: Mapping[str, Any], at: datetime) -> None:

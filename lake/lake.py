@@ -101,9 +101,10 @@ class Lake:
             return sorted(entry.name for entry in self._folder.iterdir() if _holds_archive(entry))
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> QueryResult:
-        """Run one SELECT over the views NAME.steps, NAME.transitions and NAME.quarantine.
+        """Run one SELECT over the views NAME.steps, NAME.transitions, NAME.episodes and NAME.quarantine.
 
-        NAME.quarantine_all has the rows that replays have resolved, too, and says by which and how.
+        NAME.episodes is what audits found of each. NAME.quarantine_all has the rows that replays have
+        resolved, too, and says by which and how.
         Values belong in `parameters` (`?` or `$name`), never in the text. Nothing but the lake's own
         files can be read, and nothing written; what is not allowed raises QueryError.
         """

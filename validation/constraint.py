@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from schemas.errors import SuiteError, UsageError
 from schemas.expressions import Expression
+from schemas.membership import vector_size
 from schemas.shown import shown
-from validation.columns import ColumnError, did_you_mean
+from schemas.spaces import Box, Dict, MultiBinary, MultiDiscrete, Tuple
+from validation.columns import ColumnError, Columns, did_you_mean
 from validation.constraint_words import NEIGHBOURS, Rewriter
 from validation.neighbours import Ordered
 from validation.places import Place
@@ -59,8 +61,9 @@ class Constraint:
         return spread(judged, ordered, frame.height)
 
 
-def parse_constraint(text: str, schema: pa.Schema, names: Mapping[str, str] | None = None) -> Constraint:
+def parse_constraint(text: str, columns: Columns, names: Mapping[str, str] | None = None) -> Constraint:
     """Read a constraint on tables of these columns; raise SuiteError, with ColumnError for a column."""
+    schema = columns.schema
     rewriter = Rewriter({name: Place.parse(place) for name, place in (names or {}).items()}, schema)
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval")
@@ -78,6 +81,8 @@ def parse_constraint(text: str, schema: pa.Schema, names: Mapping[str, str] | No
     if not fields:
         raise SuiteError(f"{shown(text)} reads no column.", hint="Write it as abs(x - previous_x) < 0.1.")
     _check(text, expression, fields, schema)
+    for place in rewriter.places:
+        _check_element(place, columns)
     return Constraint(
         text,
         expression.value,
@@ -109,6 +114,19 @@ def _split(name: str) -> tuple[str, str]:
         if name.startswith(prefix):
             return neighbour, name.removeprefix(prefix)
     return "", name
+
+
+def _check_element(place: Place, columns: Columns) -> None:
+    """Refuse an element that no vector of the archive has: it would never be judged."""
+    if columns.spec is None or place.element is None:
+        return
+    space = columns.space_of(place.column)
+    for name in place.fields:
+        space = space.fields.get(name) if isinstance(space, Dict | Tuple) else None
+    if isinstance(space, Box | MultiDiscrete | MultiBinary) and place.element >= vector_size(space):
+        raise ColumnError(
+            f"{place} is not there: there are {vector_size(space)} elements.", hint="They count from 0."
+        )
 
 
 def _check(text: str, expression: Expression, fields: Mapping[str, str], schema: pa.Schema) -> None:

@@ -39,6 +39,18 @@ class Rewriter(ast.NodeTransformer):
             raise ColumnError(f"There is no column and no name {node.id!r}.", hint=did_you_mean(name, known))
         return self._at(prefix, place)
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """Read an element as findings name it: `observation[2]`, `observation.arm[1]`."""
+        return self._named(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Read a field of a column, as `observation.clock`; what a struct has not is a method."""
+        root = _root(node)
+        own = self._split(root)[1] if root else ""
+        type_ = self._schema.field(own).type if own in self._schema.names else pa.null()
+        is_field = root not in self._names and pa.types.is_struct(type_)
+        return self._named(node) if is_field else self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Read a function: `element`, one of expressions, or a method written as one."""
         name = word_of(node.func)
@@ -80,6 +92,13 @@ class Rewriter(ast.NodeTransformer):
                 f"A {kind} is no part of a constraint.", hint="It has columns, constants and operators."
             )
         return super().generic_visit(node)
+
+    def _named(self, node: ast.Subscript | ast.Attribute) -> ast.expr:
+        root = _root(node)
+        if root is None or root in self._names:
+            raise SuiteError(f"{ast.unparse(node)} is no element of a column.", hint="Write observation[2].")
+        prefix, own = self._split(root)
+        return self._at(prefix, Place.parse(own + ast.unparse(node).removeprefix(root)))
 
     def _split(self, name: str) -> tuple[str, str]:
         """Split off which step a name is about; a column that has such a name itself comes first."""
@@ -127,6 +146,13 @@ class Rewriter(ast.NodeTransformer):
         if pa.types.is_floating(type_):
             return _call(_call(made, "cast", ast.Name("Float64")), "fill_nan", ast.Constant(None))
         return _call(made, "cast", ast.Name("Int64")) if pa.types.is_integer(type_) else made
+
+
+def _root(node: ast.expr) -> str | None:
+    """Return the name that fields and elements are taken of, where it is one."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _call(made: Any, name: str, argument: ast.expr) -> ast.Call:

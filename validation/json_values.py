@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
@@ -64,7 +65,11 @@ def time_value(value: Any, type_: pa.DataType) -> datetime | date:
         return time.date() if whole else time
     if type_.tz is None and time.tzinfo is not None:
         raise NeverEqualError
-    return time if time.tzinfo or type_.tz is None else time.replace(tzinfo=UTC)
+    if type_.tz is None:
+        return time
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    # Polars compares times of one zone only.
+    return time if type_.tz == "UTC" else time.astimezone(ZoneInfo(type_.tz))
 
 
 def kind_of(type_: pa.DataType) -> str:

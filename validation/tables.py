@@ -63,7 +63,7 @@ def _from_pandas(frame: Any) -> Table:
     _check_names([str(name) for name in frame.columns])
     for name, values in frame.items():
         try:
-            columns[str(name)] = pa.array(values, from_pandas=True)
+            columns[str(name)] = _column(values)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             held = sorted({type(value).__name__ for value in values.dropna()})
             unreadable[str(name)] = f"it holds {', '.join(held)}"
@@ -77,6 +77,15 @@ def _from_pandas(frame: Any) -> Table:
         frozenset(str(name) for name in frame.columns if frame[name].dtype == object),
         is_pandas=True,
     )
+
+
+def _column(values: Any) -> pa.Array:
+    zone = getattr(values.dtype, "tz", None)
+    if zone is None:
+        return pa.array(values, from_pandas=True)
+    # By way of UTC: Arrow asks pandas for times with a zone in a way that pandas warns of.
+    plain = pa.array(values.dt.tz_convert(None), from_pandas=True)
+    return plain.cast(pa.timestamp(plain.type.unit, str(zone)))
 
 
 def _is_numbered(index: Any) -> bool:

@@ -53,7 +53,7 @@ def query(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="The value of $NAME; as often as needed.")
     ] = None,
 ) -> None:
-    """Ask the lake in SQL: each archive has the views NAME.steps, NAME.transitions and NAME.quarantine.
+    """Ask the lake in SQL: each archive has the views NAME.steps, .transitions, .episodes and .quarantine.
 
     In JSON a number that is not finite is the string NaN, Infinity or -Infinity, and bytes are base64. Arrow
     is the IPC format in a file, and the stream format on standard output.

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from validation.audits.propensities import Policy
 
 _ATTEMPTS = 5  # each is an audit of somebody else that landed first
-_COPIED = "copied_episode"
 NO_REFERENCE = ""
 
 
@@ -198,15 +197,18 @@ def _without_places(finding: Finding) -> Finding:
 
 
 def _episode_findings(scope: AuditScope, episodes: pl.DataFrame) -> list[Finding]:
-    """Say what is wrong with the episodes; as copies they are told from those audited before, too."""
+    """Say what is wrong with the episodes; for some of it those count, too, that were audited before."""
     findings = check_episodes(episodes)
     if scope.since < 0:
         return findings
-    held = pl.DataFrame(scope.alike(episodes.to_arrow()))
-    if not held.height:
-        return findings
-    own = [finding for finding in findings if finding.check != _COPIED]
-    return own + [one for one in check_episodes(pl.concat([episodes, held])) if one.check == _COPIED]
+    keys = episodes.to_arrow()
+    for check, beside in (("copied_episode", scope.alike), ("abandoned", scope.left_open)):
+        held = pl.DataFrame(beside(keys))
+        if held.height:
+            among = check_episodes(pl.concat([episodes, held]))
+            findings = [one for one in findings if one.check != check]
+            findings += [one for one in among if one.check == check]
+    return findings
 
 
 def _first_rows(scope: AuditScope, rows: int) -> pa.Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from validation.experience import steps_of
 from validation.profiling import profile_steps, propose_suite
 
 if TYPE_CHECKING:
-    from validation import Expectation, SuiteResult
+    from validation import SuiteResult
 
 _NULLS = pyarrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
 
@@ -92,13 +92,7 @@ def propose(lake: Lake, archive: Archive, snapshot_id: str | None = None) -> Sui
         raise UsageError(
             f"The archive {archive.name!r} has no steps to look at.", hint="Ingest some first, good ones."
         )
-    suite = propose_suite(archive.spec, profile_steps(steps, archive.spec))
-    return replace(suite, expectations=tuple(filter(_speaks_for_what_comes, suite.expectations)))
-
-
-def _speaks_for_what_comes(rule: Expectation) -> bool:
-    """Leave out that no step lacks an event_time: one that comes without gets one when it lands."""
-    return rule.type != "expect_column_values_to_not_be_null" or rule.kwargs.get("column") != "event_time"
+    return propose_suite(archive.spec, profile_steps(steps, archive.spec))
 
 
 def _steps_of(archive: Archive, rows: pa.Table, path: Path) -> pa.Table:

@@ -16,6 +16,7 @@ from schemas.errors import SuiteError
 from tests.audits.episode_rows import IMAGES, VECTORS, episode, steps_of
 from tests.audits.rollouts import rollout, spec_of
 from validation.audits.constraints import apply_constraints
+from validation.columns import Columns
 from validation.constraint import parse_constraint
 from validation.neighbours import order_steps
 
@@ -27,7 +28,7 @@ def judged(text: str, rows: Any, **names: str) -> list[bool | None]:
     """Return what a constraint says of each row."""
     frame = pl.DataFrame(rows)
     return (
-        parse_constraint(text, frame.to_arrow().schema, names or NAMES)
+        parse_constraint(text, Columns(frame.to_arrow().schema), names or NAMES)
         .judge(frame, order_steps(frame))
         .to_list()
     )
@@ -42,6 +43,8 @@ WORDS: list[tuple[str, list[bool | None]]] = [
     ("x < 2", [True, True, False]),
     ('element("observation", 0) < 2', [True, True, False]),
     ('col("observation").list.get(0) < 2', [True, True, False]),
+    ("observation[0] < 2", [True, True, False]),
+    ("observation[0] - previous_observation[0] == observation[1]", [None, True, False]),
     ("x - previous_x == 1", [None, True, False]),
     ("following_x - x == 1", [True, False, None]),
     ('element("previous_observation", 0) + 1 == x', [None, True, False]),
@@ -90,6 +93,7 @@ def test_fields_and_elements_of_structs() -> None:
     seen = [{"camera": b"ab", "speed": [float(step)]} for step in range(3)]
     rows = steps_of(IMAGES, episode(3, observation=seen, next_observation=seen))
     assert judged("speed > previous_speed", rows, speed="observation.speed[0]") == [None, True, True]
+    assert judged("observation.speed[0] < 2", rows) == [True, True, False]
     assert judged("next_speed < 2", rows, speed="observation.speed[0]") == [True, True, False]
 
 
@@ -127,6 +131,10 @@ MISTAKES: list[tuple[str, str]] = [
     ("x if x > 1 else v", "is not there. Write when"),
     ("x < 1; v", "no expression"),
     ("col('rewards') < 1", "no column 'rewards'"),
+    ("observation[9] < 1", "observation[9] is not there: there are"),
+    ("observation[-1] < 1", "names no element of a column"),
+    ("observation.x < 1", "not one value. Write observation[0]"),
+    ("x[0] < 1", "x[0] is no element of a column"),
     ("agent_id < 1", "does not fit the columns"),
     ("x < " + "(" * 60 + "1" + ")" * 60 + " + 1" * 60, "nested more than 50 deep"),
 ]

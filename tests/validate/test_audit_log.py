@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.audit_log import AuditLog
@@ -65,6 +65,7 @@ def test_other_files_are_no_documents_and_a_damaged_one_is_told_of(tmp_path: Pat
         log(tmp_path, 1).history()
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=12))
 def test_the_chain_is_what_committed(
     tmp_path_factory: pytest.TempPathFactory, audits: list[tuple[int, bool]]

@@ -17,6 +17,7 @@ from replaylake import audit_archive, audit_history, last_audit
 from replaylake.flows.auditing import NO_REFERENCE
 from schemas.errors import CommitConflictError, NotFoundError, SpecError, StorageError, SuiteError, UsageError
 from schemas.spaces import Box, Discrete
+from schemas.step import wire_schema
 from schemas.steps import Steps
 from tests.lake.archives import refused_rows
 from tests.validate.samples import BELOW_TWO, SPEC, append, change, episodes, make, played
@@ -32,9 +33,9 @@ def named(report: AuditReport) -> set[tuple[str, str | None, str]]:
     return {(finding.check, finding.column, finding.severity) for finding in report.findings}
 
 
-def timed(steps: pa.Table) -> pa.Table:
+def timed(steps: pa.Table, months: int = 0) -> pa.Table:
     """Let the steps happen hour after hour, over some days."""
-    start = datetime(2026, 1, 1, tzinfo=UTC)
+    start = datetime(2026, 1 + months, 1, tzinfo=UTC)
     times = [start + timedelta(hours=number) for number in range(steps.num_rows)]
     place = steps.schema.get_field_index("event_time")
     return steps.set_column(place, steps.schema.field(place), pa.array(times, steps.schema.field(place).type))
@@ -132,6 +133,18 @@ def test_a_copy_of_an_episode_that_was_audited_before_is_found(tmp_path: Path) -
     assert copied.count == report.episodes
 
 
+def test_an_episode_that_is_left_is_told_of_once(tmp_path: Path) -> None:
+    lake, archive = make(tmp_path)
+    told = []
+    for day, rows in enumerate((slice(0, 100), slice(0, 200), slice(0, 0))):
+        steps = timed(played(day + 1), day).to_pylist()
+        steps = [{**row, "agent_id": "one"} for row in steps[rows] or steps]
+        append(archive, pa.Table.from_pylist(steps, schema=wire_schema(SPEC)))
+        findings = audit_archive(lake, "pole").findings
+        told.append([finding.count for finding in findings if finding.check == "abandoned"])
+    assert told == [[], [1], []]
+
+
 def test_what_the_suite_asks_of_steps_together_is_found(tmp_path: Path) -> None:
     rules = [
         {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "reward", "max_value": 0.5}},
@@ -168,20 +181,24 @@ def test_statistics_of_many_rows_are_of_some_episodes(tmp_path: Path) -> None:
 
 def test_a_reference_is_remembered_until_it_is_taken_back(tmp_path: Path) -> None:
     lake, archive = make(tmp_path)
-    append(archive, played(1, 1500))
+    append(archive, played(1))
     snapshot = archive.snapshot()
-    assert audit_archive(lake, "pole").reference is None
-    append(archive, change(played(2, 1500), 0, policy_version="other"))
-    assert audit_archive(lake, "pole", reference=snapshot.id).reference == snapshot.id
-    append(archive, _shifted(played(3, 1500)))
+    assert audit_archive(lake, "pole", reference=snapshot).reference == snapshot.id
+    append(archive, _shifted(played(3)))
     report = audit_archive(lake, "pole")
     assert report.reference == snapshot.id
-    assert any(check == "psi" and str(column).startswith("observation") for check, column, _ in named(report))
-    held = report.distributions["observation[0]"]
-    assert sum(held["reference"]) == snapshot.rows
+    assert ("range", "observation[0]", "warning") in named(report)
+    assert sum(report.distributions["observation[0]"]["reference"]) == snapshot.rows
     report = audit_archive(lake, "pole", reference=NO_REFERENCE)
     assert (report.reference, report.since) == (None, -1)
-    assert audit_archive(lake, "pole", reference=snapshot).reference == snapshot.id
+
+
+def test_a_reference_that_is_given_later_is_looked_beside_at_all_steps(tmp_path: Path) -> None:
+    lake, archive = make(tmp_path)
+    append(archive, played(1))
+    assert audit_archive(lake, "pole").reference is None
+    report = audit_archive(lake, "pole", reference=archive.snapshot().id)
+    assert (report.reference, report.since) == (archive.snapshot().id, -1)
 
 
 def _shifted(steps: pa.Table) -> pa.Table:

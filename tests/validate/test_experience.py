@@ -17,6 +17,7 @@ from schemas.errors import StepsError, SuiteError
 from schemas.steps import Steps
 from tests.validate.samples import BELOW_TWO, SPEC, append, change, make, played
 from validation.audits.distributions import distributions
+from validation.audits.worst import worst_episodes
 
 FLAG = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "reward", "max_value": 2}}
 
@@ -95,6 +96,40 @@ def test_the_report_is_json() -> None:
     ).to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["rejected"] == 1
+
+
+def test_the_worst_episodes_come_with_their_steps_in_short_form() -> None:
+    wide = [[index / 3 for index in range(20)], {"a": b"12345", "b": "x" * 100}]
+    steps = pa.table(
+        {
+            "source": ["s"] * 2,
+            "agent_id": ["a"] * 2,
+            "episode_id": ["e", "f"],
+            "step": [0, 0],
+            "observation": [wide[0]] * 2,
+            "action": [wide[1]] * 2,
+            **{
+                name: [None] * 2
+                for name in ("reward", "next_observation", "terminated", "truncated", "flags")
+            },
+        }
+    )
+    held = {"source": "s", "agent_id": "a", "episode_return": 2.0, "length": 1}
+    episodes = pl.DataFrame(
+        [
+            {**held, "episode_id": "open", "flags": ["incomplete"], "episode_return": 1.0},
+            {**held, "episode_id": "e", "flags": ["gap", "incomplete"]},
+            {**held, "episode_id": "f", "flags": ["gap", "bad_end"]},
+            {**held, "episode_id": "good", "flags": [], "episode_return": 5.0},
+        ]
+    )
+    found = worst_episodes(episodes, lambda keys: steps)
+    assert [one["episode_id"] for one in found] == ["f", "e", "open", "good"]
+    assert (found[0]["return"], found[0]["length"], found[2]["rows"]) == (2.0, 1, [])
+    row = found[0]["rows"][0]
+    assert row["observation"][:2] + row["observation"][-1:] == [0.0, 0.333333, "… 20 in all"]
+    assert row["action"] == {"a": "5 bytes", "b": "x" * 80 + "…"}
+    assert worst_episodes(episodes.clear(), lambda keys: steps) == ()
 
 
 def test_distributions_count_every_number_once() -> None:

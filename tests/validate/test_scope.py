@@ -201,6 +201,23 @@ def test_a_table_that_went_back_is_told_of(tmp_path: Path) -> None:
         AuditScope(archive)
 
 
+def test_a_file_that_is_gone_is_told_of(tmp_path: Path) -> None:
+    _, archive = make(tmp_path)
+    append(archive, row(0))
+    Path(archive.table("steps").files()[0]).unlink()
+    with pytest.raises(StorageError, match="does not read"):
+        AuditScope(archive).tally()
+
+
+def test_a_table_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
+    _, archive = make(tmp_path)
+    append(archive, row(0))
+    (archive.folder / "episodes").write_text("in the way")
+    with pytest.raises(StorageError, match="Cannot create"):
+        audit(archive)
+    assert not list(archive.folder.glob(".creating*"))
+
+
 def test_positions_are_of_the_table_of_episodes(tmp_path: Path) -> None:
     _, archive = make(tmp_path)
     log = EpisodeLog(archive.folder, archive.name)
@@ -218,6 +235,24 @@ def test_copies_are_found_among_what_was_audited_before(tmp_path: Path) -> None:
     append(archive, *_played("copy", range(6)))
     scope = AuditScope(archive)
     assert scope.alike(found(scope, archive).to_arrow())["episode_id"].to_pylist() == ["e"]
+
+
+def test_open_episodes_of_an_agent_are_found_until_they_were_told_of(tmp_path: Path) -> None:
+    _, archive = make(tmp_path)
+    hours = [DAY + timedelta(hours=number) for number in range(5)]
+    append(archive, row(0, event_time=hours[0]), row(0, agent_id="b", event_time=hours[0]))
+    audit(archive)
+    assert _open_beside(archive, row(0, episode_id="f", event_time=hours[1], terminated=True)) == ["e"]
+    audit(archive)
+    assert _open_beside(archive, row(0, episode_id="g", event_time=hours[2], terminated=True)) == []
+    assert _open_beside(archive, row(1, event_time=hours[3])) == []
+
+
+def _open_beside(archive: Archive, step: dict[str, Any]) -> list[str]:
+    append(archive, step)
+    scope = AuditScope(archive)
+    held: list[str] = scope.left_open(found(scope, archive).to_arrow())["episode_id"].to_pylist()
+    return held
 
 
 def _played(episode: str, values: Sequence[int]) -> list[dict[str, Any]]:

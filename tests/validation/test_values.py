@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import itertools
 import json
 import math
 from typing import Any
@@ -286,11 +287,14 @@ def test_a_bound_means_the_float32_that_is_nearest() -> None:
 def test_times_are_compared_as_times() -> None:
     table = pl.DataFrame({"d": [_MOMENT, _DAY and datetime.datetime(2026, 2, 1)], "y": [_DAY, _DAY]})
     table = table.with_columns(z=pl.col("d").dt.replace_time_zone("UTC"))
-    for column, bound in (("d", "2026-02-01"), ("z", "2026-02-01T01:00:00+01:00"), ("z", "2026-02-01")):
+    table = table.with_columns(b=pl.col("z").dt.convert_time_zone("Europe/Berlin"))
+    bounds = [("d", "2026-02-01"), ("z", "2026-02-01T01:00:00+01:00"), ("z", "2026-02-01")]
+    for column, bound in (*bounds, ("b", "2026-02-01")):
         (result,) = _judge(table, rule("be_between", column=column, min_value=bound))
         assert result["result"]["unexpected_index_list"] == [0]
-    (result,) = _judge(table, rule("be_in_set", column="z", value_set=["2026-02-01", "soon"]))
-    assert result["result"]["unexpected_index_list"] == [0]
+    for given, column in itertools.product((table, table.to_pandas()), "zb"):
+        (result,) = _judge(given, rule("be_in_set", column=column, value_set=["2026-02-01", "soon"]))
+        assert result["result"]["unexpected_index_list"] == [0]
     assert _only(
         table, rule("be_between", column="y", min_value="2026-01-31", max_value="2026-01-31")
     ).success

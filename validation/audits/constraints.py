@@ -12,6 +12,7 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.errors import SuiteError
 from schemas.step import KEY_COLUMNS
 from validation.audits.finding import Finding
+from validation.columns import Columns
 from validation.constraint import Constraint, parse_constraint
 from validation.neighbours import order_steps, read_steps
 from validation.places import Place
@@ -34,11 +35,11 @@ def apply_constraints(
     SuiteError, with the constraint's name, for one that could not be; `spec` says of what.
     """
     frame = read_steps(steps, ("episode_id", "step"))
-    schema = frame.head(0).to_arrow().schema
+    columns = Columns(frame.head(0).to_arrow().schema, spec)
     ordered = order_steps(frame)
     found = []
     for name, text in constraints.items():
-        constraint = _parse(name, text, schema, names, spec)
+        constraint = _parse(name, text, columns, names)
         judged = constraint.judge(frame, ordered)
         finding = _finding(name, constraint, frame, judged)
         if finding is not None:
@@ -46,12 +47,10 @@ def apply_constraints(
     return found
 
 
-def _parse(
-    name: str, text: str, schema: pa.Schema, names: Mapping[str, str] | None, spec: ArchiveSpec | None
-) -> Constraint:
-    where = f"Constraint {name!r}" + (f" on {spec.name!r}" if spec else "")
+def _parse(name: str, text: str, columns: Columns, names: Mapping[str, str] | None) -> Constraint:
+    where = f"Constraint {name!r}" + (f" on {columns.spec.name!r}" if columns.spec else "")
     try:
-        return parse_constraint(text, schema, names)
+        return parse_constraint(text, columns, names)
     except SuiteError as exc:
         raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from exc
 

@@ -118,7 +118,7 @@ def _sequence_jump(arguments: JumpArguments, columns: Columns) -> Rule:
 
 
 def _satisfies(arguments: ConstraintArguments, columns: Columns) -> Rule:
-    constraint = parse_constraint(arguments.expression, columns.schema, arguments.names)
+    constraint = parse_constraint(arguments.expression, columns, arguments.names)
     ends = [name for name in ("terminated", "truncated") if name in columns.schema.names]
     about = tuple(dict.fromkeys(place.column for place in constraint.places))
     reads = about or constraint.needs
