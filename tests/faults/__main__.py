@@ -38,7 +38,11 @@ def main() -> int:
                         _tell(f"  said: {saying} {count}")
         missed += sum(not outcome.caught for outcome in outcomes)
         _tell(table_of(outcomes))
-        _tell(f"seed {seed}: {time.monotonic() - began:.0f} s, {missed} missed of {len(outcomes)}")
+        first, exact = (sum(getattr(one, how) for one in outcomes) for how in ("first", "exact"))
+        _tell(
+            f"seed {seed}: {time.monotonic() - began:.0f} s, {len(outcomes)} cases, {missed} missed so far; "
+            f"{first} told first, {exact} to the element"
+        )
     return 1 if missed else 0
 
 

@@ -50,6 +50,16 @@ class Outcome:
         """Whether something was said that names what was done."""
         return bool(self.right)
 
+    @property
+    def first(self) -> bool:
+        """Whether what is said most often names it, too."""
+        return bool(self.news) and max(self.news, key=self.news.__getitem__) in self.right
+
+    @property
+    def exact(self) -> bool:
+        """Whether an element is named where the truth is an element."""
+        return any(saying.column in self.truth.columns for saying in self.right)
+
 
 @cache
 def scene(name: str, seed: int = 0, rows: int = ROWS) -> Scene:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from schemas.steps import Steps
 from tests.faults.environments import World
 from tests.faults.policies import Softmax
-from validation import Gate, Rule, Suite, validate_experience
+from validation import Gate, Rule, validate_experience
+from validation.audits.reference import Reference
 from validation.columns import Columns
 from validation.compiler import compile_for
 from validation.profiling.profile import profile_steps
@@ -44,17 +45,15 @@ class Judge:
 
     def __init__(self, world: World, reference: Steps) -> None:
         self._spec = world.spec
-        self._reference = reference
+        self._reference = Reference(reference, world.spec)
         self._policy: Any = (
             world.policy.probabilities if isinstance(world.policy, Softmax) else world.policy.log_prob
         )
         self.suite = propose_suite(world.spec, profile_steps(reference.table, world.spec))
         self._columns = {rule.code: rule.column for rule in Gate(world.spec, self.suite).rules}
         compiled = compile_for(self.suite, Columns.of_archive(world.spec))
-        pairs = zip(self.suite.expectations, compiled, strict=True)
-        together = [(said, one) for said, one in pairs if not (isinstance(one, Rule) and one.per_row)]
-        self._of_tables = Suite("of tables", tuple(said for said, _ in together))
-        self._about = [getattr(one, "column", None) for _, one in together]
+        self._per_row = [isinstance(one, Rule) and one.per_row for one in compiled]
+        self._about = [getattr(one, "column", None) for one in compiled]
 
     def say(self, steps: Steps) -> Said:
         """Say everything that there is to say, infos left out."""
@@ -70,9 +69,9 @@ class Judge:
                 continue
             sayings[Saying(finding.audit, finding.check, finding.column)] += max(1, finding.count)
             concerned += finding.count if finding.subject == "rows" else 0
-        results = self._of_tables.validate(steps.table, "BASIC", spec=self._spec).results
-        for result, column in zip(results, self._about, strict=True):
-            if not result.success and result.expectation.severity != "info":
+        assert report.results is not None
+        for result, column, per_row in zip(report.results.results, self._about, self._per_row, strict=True):
+            if not result.success and result.expectation.severity != "info" and not per_row:
                 count = result.result.get("unexpected_count", 1)
                 sayings[Saying("suite", result.expectation.type, column)] += count
                 concerned += count if "unexpected_count" in result.result else 0

@@ -30,6 +30,7 @@ from validation.suite import Severity
 _Leaf = TypeVar("_Leaf")
 
 _FEWEST = 50  # rows with a value, on both sides
+_PER_BIN = 20  # values, on both sides, to compare bins
 _MOST_CATEGORIES = 50  # a text of more different ones is an id, or a language
 _NEW_IS_USUAL = ("policy_version",)
 
@@ -60,7 +61,8 @@ def check_drift(
     """Compare steps with clean ones; return a finding for each leaf and each way in which it changed.
 
     Checks are `psi`, `ks`, `range`, `nulls`, `new_category` and `gone_category`. A leaf of which either side
-    has fewer than 50 values is compared by its nulls only; a single episode cannot tell a change from chance.
+    has fewer than 50 values is compared by its nulls only, and one of fewer than 20 for each bin by no index;
+    a single episode cannot tell a change from chance.
     """
     sides = _Sides(table_of(reference), table_of(current), spec, columns, limits)
     return [*sides.nulls(), *sides.numbers(), *sides.categories()]
@@ -95,6 +97,8 @@ class _Sides:
             yield from tell_range(leaf, old[had], new, groups[0], self._new_groups, self._now, limits.beyond)
             yield from tell_ks(leaf, old[had], new[has], groups, limits.ks, limits.ks_chance)
             edges = bin_edges(old[had])
+            if min(had.sum(), has.sum()) < _PER_BIN * len(edges):
+                continue  # a bin that is empty by chance weighs too much
             codes = bin_of(old[had], edges), bin_of(new[has], edges)
             yield from tell_psi(leaf, codes, len(edges) + 1, groups, limits.psi)
 
