@@ -31,9 +31,11 @@ $(READY): $(LOCK) requirements.bootstrap pyproject.toml
 demo: $(READY)  ## the whole journey in under 90 s: play, publish, ingest, query, train, compare, report
 	@$(BIN)/replaylake demo $(ARGS)
 
-test: $(READY)  ## all tests, with branch coverage; ends with the runner's summary line
+JOBS ?= 2
+
+test: $(READY)  ## all tests, a file at a time in each of JOBS processes, with branch coverage; ends with a summary line
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(READY)  ## style, format, types, import contracts, and that the lock is current
 	@$(BIN)/ruff check .

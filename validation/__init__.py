@@ -4,12 +4,14 @@ from validation.audits.consistency import check_consistency
 from validation.audits.constraints import apply_constraints
 from validation.audits.finding import Finding
 from validation.audits.outliers import Outliers, detect_outliers
+from validation.audits.reference import Reference
 from validation.audits.report import AuditReport
 from validation.builtin import BUILTIN_VERSION, builtin_suite
 from validation.compiler import CompiledSuite, compile_suite
 from validation.experience import ExperienceReport, validate_experience
 from validation.gate import Gate
 from validation.results import Result, SuiteResult
+from validation.rules.registered import register_rule
 from validation.rules.rule import Measure, Rule
 from validation.suite import Expectation, Suite
 
@@ -23,6 +25,7 @@ __all__ = [
     "Gate",
     "Measure",
     "Outliers",
+    "Reference",
     "Result",
     "Rule",
     "Suite",
@@ -32,5 +35,6 @@ __all__ = [
     "check_consistency",
     "compile_suite",
     "detect_outliers",
+    "register_rule",
     "validate_experience",
 ]

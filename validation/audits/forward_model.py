@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -239,9 +240,16 @@ def _trees(rounds: int) -> Any:
 
 def one_thread() -> Any:
     """Keep to one thread while it is open: for so few rows threads cost more than they bring."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn
+    return _libraries().limit(limits=1)
 
-    return threadpool_limits(1)
+
+@cache
+def _libraries() -> Any:
+    """Find the libraries that have threads: looking for them takes longer than what they are asked for."""
+    import sklearn.ensemble  # noqa: F401  (which loads them)
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # of scikit-learn
+
+    return ThreadpoolController()
 
 
 def _terms(features: int, degree: int) -> int:
