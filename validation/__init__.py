@@ -8,12 +8,13 @@ from validation.audits.reference import Reference
 from validation.audits.report import AuditReport
 from validation.builtin import BUILTIN_VERSION, builtin_suite
 from validation.compiler import CompiledSuite, compile_suite
+from validation.expectation import Expectation
 from validation.experience import ExperienceReport, validate_experience
 from validation.gate import Gate
 from validation.results import Result, SuiteResult
 from validation.rules.registered import register_rule
 from validation.rules.rule import Measure, Rule
-from validation.suite import Expectation, Suite
+from validation.suite import Suite
 
 __all__ = [
     "BUILTIN_VERSION",

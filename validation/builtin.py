@@ -11,7 +11,8 @@ from schemas.membership import has_bounds, has_floats, has_shape
 from schemas.spaces import Space
 from schemas.step import WIRE_COLUMNS
 from validation.columns import mask_size
-from validation.suite import Expectation, Suite
+from validation.expectation import Expectation
+from validation.suite import Suite
 
 # Part of a gate's hash: raise it whenever a rule here, or the meaning of one, changes.
 BUILTIN_VERSION = 2

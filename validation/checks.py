@@ -14,8 +14,9 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.errors import SuiteError
 from validation.chosen import Chosen, Rows, choose
 from validation.columns import ColumnError, Columns
-from validation.compiler import Compiled, compile_for
+from validation.compiler import Compiled, Misfit, compile_for
 from validation.conditions import Condition
+from validation.expectation import Expectation, Expectations
 from validation.results import (
     Failures,
     Format,
@@ -27,7 +28,6 @@ from validation.results import (
 )
 from validation.rules.registered import registered_kinds
 from validation.rules.rule import Measure, Rule
-from validation.suite import Expectation, Suite
 from validation.tables import Table, read_table
 
 _KEPT = 8  # compiled forms of a suite
@@ -37,7 +37,7 @@ _NONE: Rows = np.empty(0, np.int64)
 class Checks:
     """Hold a suite that was compiled for the columns of tables, to judge many of them."""
 
-    def __init__(self, suite: Suite, columns: Columns) -> None:
+    def __init__(self, suite: Expectations, columns: Columns) -> None:
         """Compile; raise SuiteError where an expectation could not be for any columns."""
         self._suite = suite
         self._compiled = compile_for(suite, columns)
@@ -59,16 +59,14 @@ class Checks:
         ]
         return SuiteResult(self._suite, tuple(results))
 
-    def _excuse(
-        self, misfits: Mapping[int, ColumnError], chosen: Chosen, wanted: ResultFormat
-    ) -> dict[int, Result]:
+    def _excuse(self, misfits: Mapping[int, str], chosen: Chosen, wanted: ResultFormat) -> dict[int, Result]:
         """Let pass what does not fit the type of a column that has no values."""
         results = {}
-        for place, error in misfits.items():
-            values = chosen.frame[error.column]
+        for place, column in misfits.items():
+            values = chosen.frame[column]
             if (values.fill_nan(None) if values.dtype.is_float() else values).count():
                 continue
-            vacuous = Rule("", error.column, pl.lit(None), (error.column,), lambda _: [])
+            vacuous = Rule("", column, pl.lit(None), (column,), lambda _: [])
             judged = pl.repeat(None, len(values), dtype=pl.Boolean, eager=True)
             results[place] = _result(self._suite.expectations[place], vacuous, judged, chosen, wanted)
         return results
@@ -132,22 +130,25 @@ class Checks:
 
 
 def check_table(
-    suite: Suite, given: Any, result_format: str | Mapping[str, Any], spec: ArchiveSpec | None = None
+    suite: Expectations,
+    given: Any,
+    result_format: str | Mapping[str, Any],
+    spec: ArchiveSpec | None,
+    kept: dict[Any, Checks],
 ) -> SuiteResult:
-    """Judge a table of Arrow, Polars or pandas; see `Suite.validate`."""
+    """Judge a table of Arrow, Polars or pandas; see `Suite.validate`. `kept` holds the suite as compiled."""
     table = read_table(given)
     wanted = ResultFormat.of(result_format)
     for column in wanted.index_columns:
         _columns(table, spec).type_of(column)
-    return _compiled(suite, table, spec).run(table, wanted)
+    return _compiled(suite, table, spec, kept).run(table, wanted)
 
 
-def _compiled(suite: Suite, table: Table, spec: ArchiveSpec | None) -> Checks:
+def _compiled(suite: Expectations, table: Table, spec: ArchiveSpec | None, kept: dict[Any, Checks]) -> Checks:
     """Compile a suite once for tables of the same columns: compiling costs more than to judge a few rows."""
     registered = tuple(kind.identity for kind in registered_kinds().values())
     described = spec.hash if spec else ""
     key = (tuple(table.frame.schema.items()), table.objects, *table.unreadable.items(), described, registered)
-    kept = suite.compiled
     if key not in kept:
         while len(kept) >= _KEPT:
             del kept[next(iter(kept))]
@@ -166,7 +167,7 @@ class _Group:
     condition: Condition | None
     rules: Mapping[int, Rule]
     measures: Mapping[int, Measure]
-    misfits: Mapping[int, ColumnError]
+    misfits: Mapping[int, str]  # the columns whose type does not fit
 
 
 def _by_condition(compiled: Iterable[Compiled]) -> list[_Group]:
@@ -175,14 +176,14 @@ def _by_condition(compiled: Iterable[Compiled]) -> list[_Group]:
         return "" if condition is None else condition.text
 
     placed = [
-        (place, one) for place, one in enumerate(compiled) if not isinstance(one, ColumnError) or one.column
+        (place, one) for place, one in enumerate(compiled) if not isinstance(one, Misfit) or one.error.column
     ]
     groups = []
     for _, members in itertools.groupby(sorted(placed, key=text), key=text):
         held = list(members)
         rules = {place: one for place, one in held if isinstance(one, Rule)}
         measures = {place: one for place, one in held if isinstance(one, Measure)}
-        misfits = {place: one for place, one in held if isinstance(one, ColumnError)}
+        misfits = {place: one.error.column for place, one in held if isinstance(one, Misfit)}
         groups.append(_Group(held[0][1].condition, rules, measures, misfits))
     return groups
 
@@ -249,7 +250,7 @@ def _false(judged: pl.Series) -> Rows:
 
 
 def _message(one: Compiled) -> str:
-    return one.message if isinstance(one, ColumnError) else ""
+    return one.error.message if isinstance(one, Misfit) else ""
 
 
 def _is_met(unexpected: int, judged: int, mostly: float) -> bool:

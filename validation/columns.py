@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -15,9 +14,6 @@ from schemas.errors import SuiteError
 from schemas.spaces import Box, Discrete, MultiDiscrete, Space
 from schemas.step import wire_schema
 
-if TYPE_CHECKING:
-    from validation.conditions import Condition
-
 
 class ColumnError(SuiteError):
     """Report a rule that does not fit these columns: at a gate a mistake, over a table a failed result.
@@ -26,11 +22,8 @@ class ColumnError(SuiteError):
     of values, so over rows that have none there such a rule has nothing to find fault with.
     """
 
-    def __init__(
-        self, message: str, *, hint: str = "", column: str = "", condition: Condition | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", column: str = "") -> None:
         self.column = column
-        self.condition = condition  # which rows the rule is about
         super().__init__(message, hint=hint)
 
 

@@ -11,15 +11,25 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.errors import SuiteError
 from schemas.validation_text import first_problem
 from validation.columns import ColumnError, Columns, did_you_mean
-from validation.conditions import read_condition
-from validation.rules.registry import kinds
+from validation.conditions import Condition, read_condition
+from validation.expectation import Expectation, Expectations
+from validation.rules.known import kinds
 from validation.rules.rule import Arguments, Kind, Measure, Rule, RuleArguments
-from validation.suite import Expectation, Suite
 
 # Kwargs of Great Expectations that say how to report, not what to judge.
 _REPORTING = frozenset({"batch_id", "catch_exceptions", "include_config", "result_format"})
 _CONDITION = frozenset({"row_condition", "condition_parser"})
-Compiled = Rule | Measure | ColumnError
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Say why an expectation does not fit the columns, and of which rows it would have been."""
+
+    error: ColumnError
+    condition: Condition | None
+
+
+Compiled = Rule | Measure | Misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class CompiledSuite:
     audits: tuple[Rule | Measure, ...]
 
 
-def compile_suite(suite: Suite, spec: ArchiveSpec) -> CompiledSuite:
+def compile_suite(suite: Expectations, spec: ArchiveSpec) -> CompiledSuite:
     """Compile every expectation for an archive's gate, in order.
 
     Raise SuiteError with the suite's name, the number of the rule (from 1) and the mend where a type, kwarg,
@@ -38,15 +48,15 @@ def compile_suite(suite: Suite, spec: ArchiveSpec) -> CompiledSuite:
     """
     compiled = compile_for(suite, Columns.of_archive(spec))
     for one in compiled:
-        if isinstance(one, ColumnError):
-            raise one
-    judging = [one for one in compiled if not isinstance(one, ColumnError)]
+        if isinstance(one, Misfit):
+            raise one.error
+    judging = [one for one in compiled if not isinstance(one, Misfit)]
     rules = tuple(one for one in judging if isinstance(one, Rule) and one.per_row)
     return CompiledSuite(rules, tuple(one for one in judging if not (isinstance(one, Rule) and one.per_row)))
 
 
-def compile_for(suite: Suite, columns: Columns) -> tuple[Compiled, ...]:
-    """Compile every expectation, in order; one that does not fit the columns is a ColumnError among them.
+def compile_for(suite: Expectations, columns: Columns) -> tuple[Compiled, ...]:
+    """Compile every expectation, in order; one that does not fit the columns is a Misfit among them.
 
     Raise SuiteError where an expectation could not be for any columns.
     """
@@ -70,7 +80,7 @@ def _compile(
         condition = read_condition(expectation.kwargs, columns)
         compiled = kind.build(arguments, columns)
     except ColumnError as exc:
-        return ColumnError(f"{where}: {exc.message}", hint=exc.hint, column=exc.column, condition=condition)
+        return Misfit(ColumnError(f"{where}: {exc.message}", hint=exc.hint, column=exc.column), condition)
     except SuiteError as exc:
         raise SuiteError(f"{where}: {exc.message}", hint=exc.hint) from exc
     if isinstance(compiled, Measure):

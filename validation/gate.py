@@ -16,7 +16,7 @@ from schemas.protocols import Verdict
 from schemas.step import wire_schema
 from validation.builtin import BUILTIN_VERSION, builtin_suite
 from validation.compiler import compile_suite
-from validation.rules.registry import kinds
+from validation.rules.known import kinds
 from validation.rules.rule import Rule
 from validation.suite import Suite
 

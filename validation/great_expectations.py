@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.errors import SuiteError, UsageError
-from validation.suite import Expectation, Suite
+from validation.expectation import Expectation
+from validation.suite import Suite
 from validation.tables import read_rows
 
 _SITE = "replaylake"

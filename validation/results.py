@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import UsageError
-from validation.suite import Expectation, Suite
+from validation.expectation import Expectation, Expectations
 
 _SHOWN = 20  # values of the partial lists, unless asked for another number
 _OPTIONS = (
@@ -118,7 +118,7 @@ class Result:
 class SuiteResult:
     """Hold what a suite found in a table."""
 
-    suite: Suite
+    suite: Expectations
     results: tuple[Result, ...]
     meta: Mapping[str, Any] = field(default_factory=dict)
 

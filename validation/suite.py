@@ -6,49 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any
 
 import yaml
 
+from schemas.archive_spec import ArchiveSpec
 from schemas.errors import NotFoundError, SuiteError
+from validation.checks import Checks, check_table
+from validation.expectation import SHAPE, Expectation, plain
+from validation.results import SuiteResult
 
-if TYPE_CHECKING:
-    from schemas.archive_spec import ArchiveSpec
-    from validation.checks import Checks
-    from validation.results import SuiteResult
-
-Severity = Literal["critical", "warning", "info"]
-_SHAPE = 'A suite is {"name": ..., "expectations": [{"type": ..., "kwargs": {...}, "severity": ...}]}.'
 _OLD_KEYS = {"expectation_suite_name": "name", "expectation_type": "type"}  # before Great Expectations 1.0
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """State one rule as Great Expectations writes it."""
-
-    type: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    severity: Severity = "critical"
-    other: Mapping[str, Any] = field(default_factory=dict)  # the remaining keys: id, meta, notes
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.type, str) or not self.type:
-            raise SuiteError(f"the type {self.type!r} is not a text.", hint=_SHAPE)
-        if not isinstance(self.kwargs, Mapping):
-            raise SuiteError(f"kwargs is a {type(self.kwargs).__name__}, not a mapping.", hint=_SHAPE)
-        if self.severity not in get_args(Severity):
-            raise SuiteError(
-                f"the severity {self.severity!r} is none.",
-                hint=f"There are: {', '.join(get_args(Severity))}.",
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values, the severity always among them; the caller owns them."""
-        judging = {"type": self.type, "kwargs": self.kwargs, "severity": self.severity}
-        copied: dict[str, Any] = _plain({**judging, **self.other}, self.type)
-        return copied
 
 
 @dataclass(frozen=True)
@@ -58,11 +27,11 @@ class Suite:
     name: str
     expectations: tuple[Expectation, ...] = ()
     other: Mapping[str, Any] = field(default_factory=dict)  # the remaining keys: id, meta, notes
-    compiled: dict[Any, Checks] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _compiled: dict[Any, Checks] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise SuiteError(f"The suite's name {self.name!r} is not a text.", hint=_SHAPE)
+            raise SuiteError(f"The suite's name {self.name!r} is not a text.", hint=SHAPE)
 
     @classmethod
     def load(cls, path: str | Path) -> Suite:
@@ -87,23 +56,23 @@ class Suite:
         """
         where = f"The suite {origin!r}" if origin else "The suite"
         if not isinstance(mapping, Mapping):
-            raise SuiteError(f"{where} is a {type(mapping).__name__}, not a mapping.", hint=_SHAPE)
+            raise SuiteError(f"{where} is a {type(mapping).__name__}, not a mapping.", hint=SHAPE)
         if "name" not in mapping:
-            raise SuiteError(f"{where} has no name.", hint=_old_form(mapping) or _SHAPE)
+            raise SuiteError(f"{where} has no name.", hint=_old_form(mapping) or SHAPE)
         entries = mapping.get("expectations", [])
         where = f"Suite {mapping['name']!r}"
         if not isinstance(entries, list | tuple):
-            raise SuiteError(f"{where}: expectations is a {type(entries).__name__}, not a list.", hint=_SHAPE)
+            raise SuiteError(f"{where}: expectations is a {type(entries).__name__}, not a list.", hint=SHAPE)
         rules = (
             _expectation(entry, f"{where}, rule {number}") for number, entry in enumerate(entries, start=1)
         )
         other = {key: value for key, value in mapping.items() if key not in ("name", "expectations")}
-        return cls(mapping["name"], tuple(rules), _plain(other, where))
+        return cls(mapping["name"], tuple(rules), plain(other, where))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values from which `from_dict` makes the same suite; the caller owns them."""
         rules = [expectation.to_dict() for expectation in self.expectations]
-        return {"name": self.name, "expectations": rules, **_plain(self.other, self.name)}
+        return {"name": self.name, "expectations": rules, **plain(self.other, self.name)}
 
     def validate(
         self,
@@ -118,9 +87,7 @@ class Suite:
         fit the table's columns is a result with `exception_info`; what could not be for any table, such as
         an unknown expectation, is a SuiteError.
         """
-        from validation.checks import check_table
-
-        return check_table(self, table, result_format, spec)
+        return check_table(self, table, result_format, spec, self._compiled)
 
     @property
     def hash(self) -> str:
@@ -141,7 +108,7 @@ def _parse(text: str, path: Path) -> Any:
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
-        raise SuiteError(f"The suite {str(path)!r} is not YAML{place}.", hint=_SHAPE) from exc
+        raise SuiteError(f"The suite {str(path)!r} is not YAML{place}.", hint=SHAPE) from exc
     except (json.JSONDecodeError, RecursionError) as exc:
         raise SuiteError(
             f"The suite {str(path)!r} is not JSON: {exc}.", hint="Name it .yaml where it is YAML."
@@ -150,10 +117,10 @@ def _parse(text: str, path: Path) -> Any:
 
 def _expectation(entry: object, where: str) -> Expectation:
     if not isinstance(entry, Mapping):
-        raise SuiteError(f"{where} is a {type(entry).__name__}, not a mapping.", hint=_SHAPE)
+        raise SuiteError(f"{where} is a {type(entry).__name__}, not a mapping.", hint=SHAPE)
     if "type" not in entry:
-        raise SuiteError(f"{where} has no type.", hint=_old_form(entry) or _SHAPE)
-    given = _plain(entry, where)
+        raise SuiteError(f"{where} has no type.", hint=_old_form(entry) or SHAPE)
+    given = plain(entry, where)
     judging = {name: given.pop(name) for name in ("type", "kwargs", "severity") if name in given}
     try:
         return Expectation(**judging, other=given)
@@ -164,25 +131,6 @@ def _expectation(entry: object, where: str) -> Expectation:
 def _old_form(mapping: Mapping[str, Any]) -> str:
     renames = [f"{old} to {new}" for old, new in _OLD_KEYS.items() if old in mapping]
     return f"This is the form before Great Expectations 1.0: rename {renames[0]}." if renames else ""
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Copy JSON values; YAML's dates become ISO 8601 texts."""
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise SuiteError(f"{where}: the key {key!r} is not a text.", hint="Put it in quotes.")
-        return {key: _plain(held, where) for key, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(held, where) for held in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise SuiteError(
-        f"{where}: {value!r} is a {type(value).__name__}, not a JSON value.",
-        hint="Use texts, numbers, lists.",
-    )
 
 
 def _canonical(value: Any) -> Any:

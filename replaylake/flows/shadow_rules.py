@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.archive_spec import ArchiveSpec
 from validation import Expectation, Gate, Rule, Suite, compile_suite
-from validation.suite import Severity
+from validation.expectation import Severity
 
 
 class RulesByCode:

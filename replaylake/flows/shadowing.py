@@ -22,7 +22,7 @@ from schemas.errors import UsageError
 from schemas.protocols import Verdict
 from schemas.step import KEY_COLUMNS, LINEAGE_FIELDS, wire_schema
 from validation import Gate, Suite
-from validation.suite import Severity
+from validation.expectation import Severity
 
 _EXAMPLES = 3  # rows that are shown of a rule
 _EVERY = 1.0  # seconds between two looks at the tables

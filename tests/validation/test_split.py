@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.protocols import Verdict
 from tests.validation.rows import CARTPOLE, row, suite, table
 from validation import Gate, compile_suite
-from validation.rules.registry import kinds
+from validation.rules.known import kinds
 
 _TIME = "2026-01-01T00:00:00Z"
 PER_ROW: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from tests.validation.rows import CARTPOLE, row, rule, suite
 from tests.validation.rows import table as steps
 from validation import Gate, Suite, compile_suite
 from validation.results import Result
-from validation.rules.registry import kinds
+from validation.rules.known import kinds
 
 _DAY = datetime.date(2026, 1, 31)
 _MOMENT = datetime.datetime(2026, 1, 31, 1, 2, 3)

@@ -25,7 +25,7 @@ from validation.audits.finding import Finding
 from validation.audits.groups import row_groups
 from validation.audits.leaves import categorical_leaves, column_of, numeric_leaves, table_of
 from validation.audits.psi import bin_edges, bin_of
-from validation.suite import Severity
+from validation.expectation import Severity
 
 _Leaf = TypeVar("_Leaf")
 

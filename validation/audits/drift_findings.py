@@ -15,7 +15,7 @@ from validation.audits.finding import Finding
 from validation.audits.leaves import Numbers
 from validation.audits.psi import ks_with_chance, psi_with_chance
 from validation.audits.reach import reach
-from validation.suite import Severity
+from validation.expectation import Severity
 
 Groups = NDArray[np.integer[Any]]  # which rows belong together, such as those of an episode
 

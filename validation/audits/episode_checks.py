@@ -10,7 +10,7 @@ import polars as pl
 
 from schemas.episodes import EPISODE_KEY
 from validation.audits.finding import Finding
-from validation.suite import Severity
+from validation.expectation import Severity
 
 _AUDIT = "episodes"
 _EXAMPLES = 10

@@ -10,9 +10,9 @@ import pyarrow as pa
 from schemas.archive_spec import ArchiveSpec
 from validation.audits.finding import Finding
 from validation.columns import Columns
-from validation.compiler import compile_for
+from validation.compiler import Compiled, Misfit, compile_for
 from validation.results import Result, SuiteResult
-from validation.rules.rule import Measure, Rule
+from validation.rules.rule import Rule
 from validation.suite import Suite
 
 
@@ -27,7 +27,7 @@ def judge_together(suite: Suite, steps: pa.Table, spec: ArchiveSpec) -> tuple[Su
     return results, list(_findings((result, one) for result, one in pairs if not result.success))
 
 
-def _findings(failed: Iterator[tuple[Result, Rule | Measure | Exception]]) -> Iterator[Finding]:
+def _findings(failed: Iterator[tuple[Result, Compiled]]) -> Iterator[Finding]:
     for result, one in failed:
         rule, told = result.expectation, result.result
         if isinstance(one, Rule) and one.per_row and not result.error:
@@ -45,7 +45,7 @@ def _findings(failed: Iterator[tuple[Result, Rule | Measure | Exception]]) -> It
         yield Finding(
             "suite",
             rule.type,
-            getattr(one, "column", None) or rule.kwargs.get("column"),
+            (one.error.column if isinstance(one, Misfit) else one.column) or rule.kwargs.get("column"),
             rule.severity,
             said,
             count=count,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from validation.suite import Severity
+from validation.expectation import Severity
 
 Subject = Literal["rows", "episodes", "values", "columns"]
 _SHOWN = 20

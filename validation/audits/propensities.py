@@ -18,7 +18,7 @@ from validation.audits.action_shifts import find_shifted_actions
 from validation.audits.examples import row_examples
 from validation.audits.finding import Finding
 from validation.audits.leaves import Numbers, numeric_leaves, space_arrays, table_of
-from validation.suite import Severity
+from validation.expectation import Severity
 
 Policy = Callable[..., Any]
 

@@ -10,13 +10,14 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.membership import has_bounds
 from schemas.spaces import Scalar, Text
 from validation.columns import mask_size
+from validation.expectation import Expectation
 from validation.profiling.figures import Categories, Figures
 from validation.profiling.margins import FEWEST, OPEN, bounds_of
 from validation.profiling.profile import Profile
 from validation.profiling.tables import moment_rules, order_rules
 from validation.profiling.vectors import vector_rules
 from validation.profiling.wording import ENOUGH, expectation, figures_of, seen_in
-from validation.suite import Expectation, Suite
+from validation.suite import Suite
 
 _FEW_VALUES = 10
 _FEW_EPISODES = 20

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.spaces import Box, Scalar
+from validation.expectation import Expectation
 from validation.profiling.profile import EPISODE_KEY, Profile
 from validation.profiling.wording import ENOUGH, expectation, figures_of
-from validation.suite import Expectation
 
 _ERRORS = 6.0  # standard errors of a mean between episodes,
 _DRIFTS = 0.1  # and so many standard deviations, that a mean may move

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.spaces import Box, Dict, Space, Tuple
+from validation.expectation import Expectation
 from validation.profiling.figures import Figures
 from validation.profiling.margins import OPEN, Range, bounds_of, within_space
 from validation.profiling.profile import Profile
 from validation.profiling.wording import expectation
-from validation.suite import Expectation
 
 
 class _Vector(NamedTuple):

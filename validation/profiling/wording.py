@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from validation.expectation import Expectation, Severity
 from validation.profiling.figures import Figures
-from validation.suite import Expectation, Severity
 
 ENOUGH = 200  # rows that a rule on what never was, or on a few values, is taken of
 

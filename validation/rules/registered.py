@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from schemas.errors import SuiteError
 from validation.columns import Columns
+from validation.rules.registry import BUILT_IN
 from validation.rules.rule import ColumnArguments, Kind, Mask, Rule, RuleArguments
 from validation.rules.values import row_saying
 
@@ -60,8 +61,6 @@ def register_rule(
     """
     if function is None:
         return functools.partial(register_rule, name, columns=columns, version=version)
-    from validation.rules.registry import BUILT_IN
-
     if not name.startswith("expect_") or not name.isidentifier():
         raise SuiteError(f"The name {name!r} is none of an expectation.", hint="Call it expect_my_rule.")
     if name in BUILT_IN:

@@ -15,7 +15,6 @@ from validation.rules.nulls import NULL_KINDS
 from validation.rules.outliers import OUTLIER_KINDS
 from validation.rules.pairs import PAIR_KINDS
 from validation.rules.quantiles import QUANTILE_KINDS
-from validation.rules.registered import registered_kinds
 from validation.rules.rule import Kind
 from validation.rules.sequences import SEQUENCE_KINDS
 from validation.rules.sets import SET_KINDS
@@ -46,8 +45,3 @@ BUILT_IN: Mapping[str, Kind] = {
         *EXPERIENCE_KINDS,
     )
 }
-
-
-def kinds() -> Mapping[str, Kind]:
-    """Return every kind of expectation by its type, with those that others registered."""
-    return {**registered_kinds(), **BUILT_IN}

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from validation.columns import Columns
 from validation.conditions import Condition
-from validation.suite import Severity
+from validation.expectation import Severity
 
 
 class Stage(IntEnum):
