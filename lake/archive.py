@@ -115,7 +115,7 @@ class Archive:
     @property
     def is_audited(self) -> bool:
         """Whether the table of episodes is there, which the first audit makes."""
-        return (self._folder / "episodes" / "_delta_log").is_dir()
+        return CommitLog.is_table(self._folder / "episodes")
 
     def table(self, name: TableName | Literal["episodes"]) -> CommitLog:
         """Open one of the tables at its newest version."""

@@ -43,6 +43,23 @@ class AuditLog:
         Together they tell of every row once, but for those of an audit that began anew (`since` is -1).
         What an audit found that looked again at the last version is not among them: see `latest`.
         """
+        return [read_json(self._path(*link)) for link in self._chain()]
+
+    def first_version(self) -> int | None:
+        """Return the version that the first audit of the history looked up to, or None without one."""
+        chain = self._chain()
+        return chain[0][0] if chain else None
+
+    def latest(self) -> dict[str, Any] | None:
+        """Return what was found last: of the newest version, by the audit that looked last at it."""
+        try:
+            return read_json(self._path(self._last, self._last))
+        except FileNotFoundError:
+            chain = self._chain()
+            return read_json(self._path(*chain[-1])) if chain else None
+
+    def _chain(self) -> list[tuple[int, int]]:
+        """Return the links that count, oldest first; their documents are many, and are not read for it."""
         found: defaultdict[int, list[int]] = defaultdict(list)
         for version, previous in self._links():
             if previous < version <= self._last:
@@ -54,16 +71,8 @@ class AuditLog:
                 continue  # nobody moved on to it: the audit that counts passed it by
             # Of two, the one from the later version counts: had the other landed, that one could not begin.
             at = max(found[version])
-            chain.append(read_json(self._path(version, at)))
+            chain.append((version, at))
         return chain[::-1]
-
-    def latest(self) -> dict[str, Any] | None:
-        """Return what was found last: of the newest version, by the audit that looked last at it."""
-        try:
-            return read_json(self._path(self._last, self._last))
-        except FileNotFoundError:
-            history = self.history()
-            return history[-1] if history else None
 
     def _links(self) -> list[tuple[int, int]]:
         with storage_errors(f"list {self._folder}"):

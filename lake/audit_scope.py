@@ -50,6 +50,7 @@ class AuditScope:
         self._log = EpisodeLog(archive.folder, archive.name)
         self._steps, self._quarantine = archive.table("steps"), archive.table("quarantine")
         self.previous = self._log.position("steps")
+        self._audits = AuditLog(archive.folder, self.previous)
         self._refused_before = self._log.position("quarantine")
         self.version = self._steps.version
         if self.version < self.previous or self._quarantine.version < self._refused_before:
@@ -73,12 +74,17 @@ class AuditScope:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The documents of the audits before, oldest first; see `AuditLog.history`."""
-        return AuditLog(self._archive.folder, self.previous).history()
+        return self._audits.history()
+
+    @property
+    def first_version(self) -> int | None:
+        """The version that the first of them looked up to."""
+        return self._audits.first_version()
 
     @property
     def latest(self) -> dict[str, Any] | None:
         """What the last audit found."""
-        return AuditLog(self._archive.folder, self.previous).latest()
+        return self._audits.latest()
 
     def tally(self) -> Tally:
         """Count the new rows."""
@@ -179,7 +185,7 @@ class AuditScope:
         count = rows.num_rows
         rows = rows.append_column("audited_version", pa.repeat(pa.scalar(self.version), count))
         rows = rows.append_column("audited_at", pa.repeat(pa.scalar(at, TIMESTAMP), count))
-        AuditLog(self._archive.folder, self.previous).write(document, self.version, self.previous)
+        self._audits.write(document, self.version, self.previous)
         self._log.land(
             rows.cast(audited_schema()),
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -44,6 +44,11 @@ class CommitLog:
             folder.mkdir(parents=True)
         _translated(folder, lambda: DeltaTable.create(str(folder), schema, partition_by=list(partition_by)))
         return cls(folder)
+
+    @staticmethod
+    def is_table(folder: Path) -> bool:
+        """Say whether a table is there."""
+        return (folder / "_delta_log").is_dir()
 
     @property
     def folder(self) -> Path:
@@ -101,6 +106,11 @@ class CommitLog:
             (str(self._folder / unquote(name)), count or 0, size)  # here the library escapes what we wrote
             for name, count, size in zip(names, rows, sizes, strict=True)
         ]
+
+    def commits(self) -> list[dict[str, Any]]:
+        """Return what the log still tells of each commit, oldest first: version, timestamp, its metadata."""
+        with self._lock:
+            return self._translated(self._table.history)[::-1]
 
     def position(self, app_id: str) -> int:
         """Return the last offset that landed for the app id, or -1."""

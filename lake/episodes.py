@@ -36,7 +36,7 @@ class EpisodeLog:
     def __init__(self, archive_folder: Path, archive: str) -> None:
         self._folder = archive_folder / FOLDER
         self._archive = archive
-        self.table = CommitLog(self._folder) if (self._folder / "_delta_log").is_dir() else None
+        self.table = CommitLog(self._folder) if CommitLog.is_table(self._folder) else None
 
     def position(self, table: TableName) -> int:
         """Return the version of a table that audits have looked up to, or -1."""
@@ -66,7 +66,7 @@ class EpisodeLog:
                 try:
                     aside.rename(self._folder)
                 except OSError:
-                    if not (self._folder / "_delta_log").is_dir():
+                    if not CommitLog.is_table(self._folder):
                         raise
                 sync_folder(self._folder.parent)
         finally:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 
 from lake.archive import Archive
 from lake.commits import CommitLog
@@ -150,7 +149,5 @@ def _landed_at(path: str) -> datetime:
 
 def _commit_times(table: CommitLog) -> Sequence[int]:
     """Return when each version was committed, in milliseconds, by version."""
-    with storage_errors(f"read the log of {table.folder}"):
-        history = DeltaTable(str(table.folder)).history()
-    times = {commit["version"]: commit["timestamp"] for commit in history}
+    times = {commit["version"]: commit["timestamp"] for commit in table.commits()}
     return [times.get(version, 0) for version in range(table.version + 1)]

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deltalake import DeltaTable
-
 from lake.archive import Archive
-from lake.files import storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +37,8 @@ def suite_spans(archive: Archive) -> list[SuiteSpan]:
 
     Commits that no gate judged, such as of steps that were appended as they are, belong to no span.
     """
-    folder = archive.table("steps").folder
-    with storage_errors(f"read the log of {folder}"):
-        history = DeltaTable(str(folder)).history()
     spans: list[SuiteSpan] = []
-    for commit in reversed(history):
+    for commit in archive.table("steps").commits():
         suite_hash = commit.get("replaylake.suite")
         if suite_hash is None:
             continue

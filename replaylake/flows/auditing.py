@@ -213,8 +213,8 @@ def _episode_findings(scope: AuditScope, episodes: pl.DataFrame) -> list[Finding
 
 def _first_rows(scope: AuditScope, rows: int) -> pa.Table | None:
     """Return what the first audit looked at, where this one looks at what came later."""
-    history = scope.history if scope.since >= 0 else []
-    return scope.rows_at(history[0]["version"], rows) if history else None
+    version = scope.first_version if scope.since >= 0 else None
+    return None if version is None else scope.rows_at(version, rows)
 
 
 def _drift_since(first: pa.Table, new: pa.Table, archive: Archive) -> list[Finding]:
