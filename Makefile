@@ -11,11 +11,11 @@ LOCK := requirements.lock
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --group dev --universal \
 	--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
-.PHONY: setup demo test check bench kafka kafka-stop chaos lock clean help
+.PHONY: setup demo test check bench kafka kafka-stop chaos s3 s3-stop interop lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
 
 setup: $(READY)  ## build .venv from the lock file (the other targets do this by themselves)
 
@@ -59,6 +59,14 @@ kafka-stop: $(READY)  ## stop it; what it holds stays in .cache/kafka
 
 chaos: $(READY)  ## workers and a broker that die and freeze under two million steps (ARGS='--steps N'; about ten minutes)
 	@$(BIN)/python -m tests.kafka.chaos $(ARGS)
+
+S3_PORT ?= 7070
+
+s3: $(READY)  ## a real S3 server on loopback, without Docker (S3_PORT; needs Go, which builds it once)
+	@$(BIN)/python -m deploy.s3.server start --port $(S3_PORT)
+
+s3-stop: $(READY)  ## stop it; what it holds stays in .cache/s3
+	@$(BIN)/python -m deploy.s3.server stop --port $(S3_PORT)
 
 lock: $(READY)  ## bring the lock file up to date with pyproject.toml
 	@$(COMPILE) --output-file $(LOCK) >/dev/null

@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from lake.files import read_json, storage_errors, sync_folder, write_json
+from lake.files import read_json, write_json
+from lake.stores import Store
 
 _FOLDER = "audits"
-_NAME = re.compile(r"(\d{20})-(\d{20}|start)")
+_NAME = re.compile(r"(\d{20})-(\d{20}|start)\.json")
 
 
 class AuditLog:
     """Keep the documents of an archive's audits, as of the last version that was audited (-1: none)."""
 
-    def __init__(self, archive_folder: Path, last: int) -> None:
-        self._folder = archive_folder / _FOLDER
+    def __init__(self, archive: Store, last: int) -> None:
+        self._store = archive.below(_FOLDER)
         self._last = last
 
     def write(self, document: Mapping[str, Any], version: int, previous: int) -> None:
@@ -31,11 +31,7 @@ class AuditLog:
 
         `previous` is the last version that was audited before; the same one for an audit that looks again.
         """
-        if not self._folder.exists():
-            with storage_errors(f"create {self._folder}"):
-                self._folder.mkdir(exist_ok=True)
-                sync_folder(self._folder.parent)
-        write_json(self._path(version, previous), document)
+        write_json(self._store, _file(version, previous), document)
 
     def history(self) -> list[dict[str, Any]]:
         """Return the documents by version, oldest first: one for each time that the audits moved on.
@@ -43,7 +39,7 @@ class AuditLog:
         Together they tell of every row once, but for those of an audit that began anew (`since` is -1).
         What an audit found that looked again at the last version is not among them: see `latest`.
         """
-        return [read_json(self._path(*link)) for link in self._chain()]
+        return [read_json(self._store, _file(*link)) for link in self._chain()]
 
     def first_version(self) -> int | None:
         """Return the version that the first audit of the history looked up to, or None without one."""
@@ -53,10 +49,10 @@ class AuditLog:
     def latest(self) -> dict[str, Any] | None:
         """Return what was found last: of the newest version, by the audit that looked last at it."""
         try:
-            return read_json(self._path(self._last, self._last))
+            return read_json(self._store, _file(self._last, self._last))
         except FileNotFoundError:
             chain = self._chain()
-            return read_json(self._path(*chain[-1])) if chain else None
+            return read_json(self._store, _file(*chain[-1])) if chain else None
 
     def _chain(self) -> list[tuple[int, int]]:
         """Return the links that count, oldest first; their documents are many, and are not read for it."""
@@ -75,10 +71,10 @@ class AuditLog:
         return chain[::-1]
 
     def _links(self) -> list[tuple[int, int]]:
-        with storage_errors(f"list {self._folder}"):
-            matches = [_NAME.fullmatch(path.stem) for path in self._folder.glob("*.json")]
+        matches = map(_NAME.fullmatch, self._store.names(suffix=".json"))
         return [(int(match[1]), -1 if match[2] == "start" else int(match[2])) for match in matches if match]
 
-    def _path(self, version: int, previous: int) -> Path:
-        begun = "start" if previous < 0 else f"{previous:020d}"
-        return self._folder / f"{version:020d}-{begun}.json"
+
+def _file(version: int, previous: int) -> str:
+    begun = "start" if previous < 0 else f"{previous:020d}"
+    return f"{version:020d}-{begun}.json"

@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lake.archive import Archive
 from lake.audit_log import AuditLog
-from lake.episodes import EpisodeLog, added_files, audited_schema
+from lake.cold import StepsTables
+from lake.episodes import EpisodeLog, audited_schema
 from lake.rows import CHOSEN, ORDER, as_steps, one_row, parts_of, sample, select_steps, translated
-from lake.sql import NoFiles, TableFiles, connect, quoted
+from lake.tables import ArchiveTables
+from lake.views import NoFiles, TableFiles, connect, quoted
 from schemas.episodes import EPISODE_KEY, EPISODES_SCHEMA
 from schemas.errors import NotFoundError, StorageError
 from schemas.protocols import Move
@@ -44,13 +45,13 @@ class AuditScope:
     `files` are those of the steps that are read: the new ones, and those with earlier rows of their episodes.
     """
 
-    def __init__(self, archive: Archive, *, full: bool = False) -> None:
+    def __init__(self, archive: ArchiveTables, *, full: bool = False) -> None:
         self._archive = archive
         # Opened before the tables: positions are never ahead of what they are positions in.
-        self._log = EpisodeLog(archive.folder, archive.name)
-        self._steps, self._quarantine = archive.table("steps"), archive.table("quarantine")
+        self._log = EpisodeLog(archive)
+        self._steps, self._quarantine = StepsTables(archive), archive.table("quarantine")
         self.previous = self._log.position("steps")
-        self._audits = AuditLog(archive.folder, self.previous)
+        self._audits = AuditLog(archive.store, self.previous)
         self._refused_before = self._log.position("quarantine")
         self.version = self._steps.version
         if self.version < self.previous or self._quarantine.version < self._refused_before:
@@ -59,11 +60,11 @@ class AuditScope:
                 f"and end at {self.version}.",
                 hint="Restore the archive's folder from one copy, whole.",
             )
-        added = None if full else added_files(self._steps, self.previous)
-        refused = None if full else added_files(self._quarantine, self._refused_before)
+        added = None if full else self._steps.added(self.previous)
+        refused = None if full else self._quarantine.added(self._refused_before)
         self.since = -1 if added is None else self.previous
-        self._added = self._steps.files() if added is None else added
-        self._refused = self._quarantine.files() if refused is None else refused
+        self._added = self._steps.file_names() if added is None else added
+        self._refused = self._quarantine.file_names() if refused is None else refused
         self.files = [*self._added, *self._older()]
 
     @property
@@ -108,7 +109,7 @@ class AuditScope:
         touched = "select distinct source, episode_id from audit.landed where episode_id is not null"
         rows = "audit.looked semi join touched using (source, episode_id)"
         with self._connected() as connection:
-            (count,) = one_row(connection, f"with touched as ({touched}) select count(*) from {rows}")  # noqa: S608
+            (count,) = one_row(connection, f"with touched as ({touched}) select count(*) from {rows}")
             parts = parts_of(count, most_rows)
             for part in range(parts):
                 chosen = f"{touched} and {CHOSEN.format(parts=parts, part=part)}"
@@ -126,8 +127,7 @@ class AuditScope:
             held = self._steps.at(version).file_names()
         except (NotFoundError, StorageError):
             return None
-        files = [str(self._steps.folder / name) for name in self._steps.file_names() if name in set(held)]
-        views = {"audit": {"landed": TableFiles(self._steps, files)}}
+        views = {"audit": {"landed": TableFiles(self._steps, held)}}
         with translated(), connect(views) as connection:
             return sample(connection, "audit.landed", "true", self._archive.spec, most_rows)
 
@@ -169,7 +169,7 @@ class AuditScope:
         """Return audited episodes that meet a condition and are none of those given."""
         columns = ", ".join(map(quoted, EPISODES_SCHEMA.names))
         query = (
-            f"select {columns} from audit.episodes as held anti join given using ({_KEY}) where {condition}"  # noqa: S608
+            f"select {columns} from audit.episodes as held anti join given using ({_KEY}) where {condition}"
         )
         with self._connected() as connection:
             connection.register("given", given)
@@ -198,11 +198,11 @@ class AuditScope:
         columns = ", ".join(map(quoted, EPISODES_SCHEMA.names))
         with self._connected() as connection:
             connection.register("given", episodes)
-            query = f"select {columns} from given except select {columns} from audit.episodes"  # noqa: S608
+            query = f"select {columns} from given except select {columns} from audit.episodes"
             return connection.sql(query).to_arrow_table()
 
     def _older(self) -> list[str]:
-        """Return the files that may hold earlier rows of the episodes that new rows are of.
+        """Name the files that may hold earlier rows of the episodes that new rows are of.
 
         Those rows were audited, so the table of episodes knows their days.
         """
@@ -218,7 +218,7 @@ class AuditScope:
         if not known:
             return []
         days = f"date >= '{first}' and date <= '{last}'" if known == timed else None
-        return [path for path in self._steps.files(days) if path not in set(self._added)]
+        return [name for name in self._steps.file_names(days) if name not in set(self._added)]
 
     def _landed_views(self) -> dict[str, TableFiles]:
         held = self._log.table
@@ -244,5 +244,5 @@ def _counts(connection: duckdb.DuckDBPyConnection, column: str, view: str) -> di
     query = f"""
         select code, count(*) as rows from (select unnest({column}) as code from audit.{view})
         group by code order by rows desc, code
-    """  # noqa: S608
+    """
     return dict(connection.sql(query).fetchall())

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
-from pathlib import Path
-
 import pyarrow as pa
 
 from lake.commits import CommitLog
-from lake.files import storage_errors, sync_folder
+from lake.tables import ArchiveTables
+from lake.views import NoFiles, TableFiles
 from schemas.episodes import EPISODES_SCHEMA
-from schemas.errors import NotFoundError, StorageError
+from schemas.errors import AlreadyExistsError
 from schemas.protocols import Move, TableName
 from schemas.step import TIMESTAMP
 
-FOLDER = "episodes"
 AUDIT_FIELDS = (
     pa.field("audited_version", pa.int64()),  # of the steps table, as the audit saw it
     pa.field("audited_at", TIMESTAMP),
@@ -33,10 +29,9 @@ class EpisodeLog:
     A row is never changed: an episode that has grown gets another one, and the newest counts.
     """
 
-    def __init__(self, archive_folder: Path, archive: str) -> None:
-        self._folder = archive_folder / FOLDER
+    def __init__(self, archive: ArchiveTables) -> None:
         self._archive = archive
-        self.table = CommitLog(self._folder) if CommitLog.is_table(self._folder) else None
+        self.table = archive.table("episodes") if archive.is_audited else None
 
     def position(self, table: TableName) -> int:
         """Return the version of a table that audits have looked up to, or -1."""
@@ -55,31 +50,16 @@ class EpisodeLog:
         table.append(rows, named, {"replaylake.origin": "audit"}, onto=onto)
 
     def _position_id(self, table: TableName) -> str:
-        return f"{self._archive}/audit/{table}"
+        return f"{self._archive.name}/audit/{table}"
 
     def _create(self) -> CommitLog:
-        """Make the table aside and move it into its place; of several audits the first one's stays."""
-        aside = self._folder.with_name(f".creating-{uuid.uuid4().hex}")
+        """Make the table; of several audits that do so at once each gets the one."""
         try:
-            CommitLog.create(aside, audited_schema(), ["date"])
-            with storage_errors(f"create {self._folder}"):
-                try:
-                    aside.rename(self._folder)
-                except OSError:
-                    if not CommitLog.is_table(self._folder):
-                        raise
-                sync_folder(self._folder.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return CommitLog(self._folder)
+            return CommitLog.create(self._archive.store.below("episodes"), audited_schema(), ["date"])
+        except AlreadyExistsError:  # and landed in it
+            return self._archive.table("episodes")
 
 
-def added_files(table: CommitLog, since: int) -> list[str] | None:
-    """Return the files that came after a version, or None where that version cannot be told any more."""
-    if since < 0:
-        return table.files()
-    try:
-        before = set(table.at(since).file_names())
-    except (NotFoundError, StorageError):  # its log was cleaned up
-        return None
-    return [str(table.folder / name) for name in table.file_names() if name not in before]
+def episodes_files(archive: ArchiveTables) -> TableFiles:
+    """Return the files of what audits said of episodes; there are none before the first audit."""
+    return TableFiles(archive.table("episodes")) if archive.is_audited else NoFiles(audited_schema())

@@ -1,16 +1,20 @@
-"""The lake: a folder of archives that describes itself."""
+"""The lake: a place for archives that describes itself."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lake.archive import Archive
-from lake.files import check_folder, read_json, storage_errors, write_json_once
+from lake.files import read_json, write_json_once
 from lake.snapshots import Snapshot, find_snapshot, list_snapshots
+from lake.spec_log import is_archive
 from lake.sql import QueryResult, run_query
+from lake.stores import Store, open_store
+from lake.stores.local import LocalStore
 from schemas.archive_spec import ArchiveSpec, check_name
 from schemas.environments import spec_from_environment
 from schemas.errors import NotFoundError, StorageError, UsageError
@@ -20,37 +24,61 @@ _FORMAT = 1
 
 
 class Lake:
-    """Open a lake by its folder. Nothing is made before the first archive is created."""
+    """Open a lake by its folder, or by `s3://bucket/prefix` with the options that reach it.
 
-    def __init__(self, folder: str | Path) -> None:
-        if "://" in str(folder):
-            raise UsageError(f"The lake {str(folder)!r} is not a folder.", hint="Give a local folder.")
-        self._folder = Path(folder)
+    Options are `endpoint`, `region`, `access_key_id`, `secret_access_key` and so on; what is not given comes
+    from the AWS_* variables. Nothing is made before the first archive is created.
+    """
+
+    def __init__(self, location: str | Path | Store, options: Mapping[str, str] | None = None) -> None:
+        self._store = open_store(location, options) if isinstance(location, str | Path) else location
+
+    @classmethod
+    def of(cls, archive: Archive) -> Lake:
+        """Return the lake that an archive is in."""
+        return cls(archive.lake_store)
+
+    @property
+    def url(self) -> str:
+        """What people call the lake: its folder, or `s3://bucket/prefix`."""
+        return self._store.url
 
     @property
     def folder(self) -> Path:
-        """The lake's folder."""
-        return self._folder
+        """The lake's folder; raise UsageError where it is not on a disk."""
+        if isinstance(self._store, LocalStore):
+            return self._store.folder
+        raise UsageError(f"The lake {self.url} is not in a folder.", hint="Ask for its url.")
 
     @property
-    def stream_folder(self) -> Path:
-        """Where the embedded stream of this lake is kept."""
-        return self._folder / ".stream"
+    def stream_folder(self) -> Path | None:
+        """Where the embedded stream of this lake is kept; a lake on S3 has none."""
+        return self.folder / ".stream" if isinstance(self._store, LocalStore) else None
+
+    @property
+    def state_folder(self) -> Path:
+        """Where this machine keeps how far it got with publishing to the lake: on its own disk."""
+        return self._on_disk("XDG_STATE_HOME", ".local/state") or self.folder
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where this machine keeps what it can make again from the lake."""
+        return self._on_disk("XDG_CACHE_HOME", ".cache") or self.folder / ".cache"
 
     @property
     def id(self) -> str:
         """The lake's own id, which names the consumer groups of its workers."""
         try:
-            content = read_json(self._folder / _LAKE_FILE)
+            content = read_json(self._store, _LAKE_FILE)
         except FileNotFoundError as exc:
             raise NotFoundError(
                 "lake",
-                str(self._folder),
+                self.url,
                 hint="Create an archive in it first: replaylake archive create NAME --env CartPole-v1",
             ) from exc
         if content.get("format") != _FORMAT:
             raise StorageError(
-                f"The lake {self._folder} has format {content.get('format')!r}, and {_FORMAT} is expected.",
+                f"The lake {self.url} has format {content.get('format')!r}, and {_FORMAT} is expected.",
                 hint="Use the version of replaylake that made it.",
             )
         return str(content["id"])
@@ -78,7 +106,7 @@ class Lake:
             raise UsageError(
                 f"The spec is named {spec.name!r}, and the archive {name!r}.", hint="Give both one name."
             )
-        return Archive.create(self._folder, spec, suite, self._prepare())
+        return Archive.create(self._store, spec, suite, self._prepare())
 
     def archive(self, name: str) -> Archive:
         """Open an archive; raise NotFoundError with the names that are there."""
@@ -86,19 +114,17 @@ class Lake:
         lake_id, names = self.id, self.names()
         if name not in names:
             raise NotFoundError("archive", name, known=names)
-        return Archive.open(self._folder, name, lake_id)
+        return Archive.open(self._store, name, lake_id)
 
     def archives(self) -> list[Archive]:
         """Open every archive, by name."""
         lake_id = self.id
-        return [Archive.open(self._folder, name, lake_id) for name in self.names()]
+        return [Archive.open(self._store, name, lake_id) for name in self.names()]
 
     def names(self) -> list[str]:
         """Name the archives that are there; none where the lake is not there yet."""
-        if not self._folder.is_dir():
-            return []
-        with storage_errors(f"list the lake {self._folder}"):
-            return sorted(entry.name for entry in self._folder.iterdir() if _holds_archive(entry))
+        folders = [name for name in self._store.folders() if not name.startswith(".")]
+        return [name for name in folders if is_archive(self._store, name)]
 
     def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> QueryResult:
         """Run one SELECT over the views NAME.steps, NAME.transitions, NAME.episodes and NAME.quarantine.
@@ -119,16 +145,16 @@ class Lake:
         return list_snapshots(self.archives())
 
     def _prepare(self) -> str:
-        check_folder(self._folder)
-        with storage_errors(f"create the lake {self._folder}"):
-            self._folder.mkdir(parents=True, exist_ok=True)
-        if not (self._folder / _LAKE_FILE).exists():
-            write_json_once(self._folder / _LAKE_FILE, {"format": _FORMAT, "id": uuid.uuid4().hex})
+        if not self._store.exists(_LAKE_FILE):
+            write_json_once(self._store, _LAKE_FILE, {"format": _FORMAT, "id": uuid.uuid4().hex})
         return self.id
 
+    def _on_disk(self, variable: str, usual: str) -> Path | None:
+        """Return this machine's folder for a lake that is not on a disk."""
+        if isinstance(self._store, LocalStore):
+            return None
+        base = os.environ.get(variable) or Path.home() / usual
+        return Path(base) / "replaylake" / self.id
+
     def __repr__(self) -> str:
-        return f"Lake({str(self._folder)!r})"
-
-
-def _holds_archive(entry: Path) -> bool:
-    return not entry.name.startswith(".") and Archive.is_archive(entry)
+        return f"Lake({self.url!r})"

@@ -11,12 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.archive import Archive
+from lake.cold import StepsTables
 from lake.commits import CommitLog
-from lake.episodes import added_files
-from lake.files import storage_errors
-from lake.parquet import partition_values
+from lake.parquet import unreadable
 from lake.replay_log import ROW_IDENTITY, ReplayLog
+from lake.tables import ArchiveTables
 from schemas.errors import UsageError
 from schemas.protocols import TableName
 from schemas.step import LINEAGE_FIELDS, REASON_FIELDS, wire_schema
@@ -41,15 +40,16 @@ class LandedRows:
     Of quarantine those rows are left out that a replay has resolved by now.
     """
 
-    def __init__(self, archive: Archive, since: int = -1) -> None:
+    def __init__(self, archive: ArchiveTables, since: int = -1) -> None:
         """Begin after a version, -1 for all; raise UsageError for one that is not there."""
         self._archive = archive
-        self._tables: dict[TableName, CommitLog] = {
-            "steps": archive.table("steps"),
+        self._steps = StepsTables(archive)
+        self._tables: dict[TableName, CommitLog | StepsTables] = {
+            "steps": self._steps,
             "quarantine": archive.table("quarantine"),
         }
         self._names = wire_schema(archive.spec).names
-        self._seen: set[str] = set()
+        self._since: dict[TableName, int] = {"steps": -1, "quarantine": -1}
         if since >= 0:
             self._pass_by(since)
 
@@ -66,11 +66,13 @@ class LandedRows:
     def batches(self, limit: int | None = None) -> Iterator[LandedBatch]:
         """Iterate over the rows of files that were not read yet; where there is a limit, of the newest."""
         waiting = {name: self._unread(name) for name in self._tables}
-        self._seen.update(path for paths in waiting.values() for path in paths)
         resolved = self._resolved() if waiting["quarantine"] else None
         left = limit
         while any(waiting.values()):
-            name = max((one for one in waiting if waiting[one]), key=lambda one: _landed_at(waiting[one][-1]))
+            name = max(
+                (one for one in waiting if waiting[one]),
+                key=lambda one: _landed_at(self._tables[one], waiting[one][-1]),
+            )
             for batch in self._read(name, waiting[name].pop(), resolved):
                 rows = batch if left is None else batch.slice(0, left)
                 if rows.num_rows:
@@ -90,40 +92,38 @@ class LandedRows:
         times = _commit_times(self._tables["steps"])
         refusals = _commit_times(self._tables["quarantine"])
         # A flush commits to quarantine first: what was refused with a version is older than its commit.
-        versions = {"steps": since, "quarantine": bisect_right(refusals, times[since]) - 1}
-        for name, table in self._tables.items():
-            added = added_files(table, versions[name])
-            if added is None:
-                raise UsageError(
-                    f"The version {since} of {self._archive.name!r} cannot be read any more.",
-                    hint="Give a later one.",
-                )
-            self._seen.update(set(table.files()) - set(added))
+        self._since = {"steps": since, "quarantine": bisect_right(refusals, times[since]) - 1}
+        for name in self._tables:
+            self._added(name)  # which raises where the log does not tell any more
 
     def _unread(self, name: TableName) -> list[str]:
-        """Return the files that were not read yet, oldest first."""
-        return [path for path, _, _ in self._tables[name].file_sizes() if path not in self._seen]
+        """Return the files with rows that were not read yet, oldest first."""
+        table = self._tables[name]
+        if self._since[name] < 0:
+            unread = [file for file, _, _ in table.file_sizes()]
+        else:
+            unread = self._added(name)
+        self._since[name] = table.version
+        return unread
+
+    def _added(self, name: TableName) -> list[str]:
+        added = self._tables[name].added(self._since[name])
+        if added is None:
+            raise UsageError(
+                f"The version {self._since[name]} of {self._archive.name!r} cannot be read any more.",
+                hint="Give a later one.",
+            )
+        return added
 
     def _resolved(self) -> pl.DataFrame:
-        log = ReplayLog(self._archive.folder, self._archive.name, self._tables["steps"])
-        lists = [_listed(path) for path in log.files()]
+        log = ReplayLog(self._archive, self._steps.hot)
+        lists = [pl.DataFrame(identities) for identities in log.lists().read()]
         return pl.concat(lists) if lists else pl.DataFrame(pa.schema(LINEAGE_FIELDS).empty_table())
 
-    def _read(self, name: TableName, path: str, resolved: pl.DataFrame | None) -> Iterator[pa.Table]:
-        table = self._tables[name]
+    def _read(self, name: TableName, file: str, resolved: pl.DataFrame | None) -> Iterator[pa.Table]:
         wanted = [*self._names, *_LINEAGE] + ([_REASONS, _RAW] if name == "quarantine" else [])
-        given = partition_values(path, table.partition_by)
-        schema = pa.schema([table.schema.field(column) for column in wanted])
-        with storage_errors(f"read {path}"), pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(
-                _BATCH, columns=[column for column in wanted if column not in given]
-            ):
-                rows = pa.Table.from_batches([batch])
-                for column in given.keys() & set(wanted):
-                    value = pa.scalar(given[column], pa.string())
-                    rows = rows.append_column(column, pa.repeat(value, rows.num_rows))
-                rows = rows.select(wanted).cast(schema)
-                yield _without(rows, resolved) if name == "quarantine" and resolved is not None else rows
+        for rows in self._tables[name].batches(file, wanted, _BATCH):
+            yield _without(rows, resolved) if resolved is not None and name == "quarantine" else rows
 
 
 def _without(rows: pa.Table, resolved: pl.DataFrame) -> pa.Table:
@@ -134,20 +134,16 @@ def _without(rows: pa.Table, resolved: pl.DataFrame) -> pa.Table:
     return rows.take(kept.to_arrow())
 
 
-def _listed(path: str) -> pl.DataFrame:
-    with storage_errors(f"read {path}"):
-        return pl.DataFrame(pq.read_table(path, columns=list(ROW_IDENTITY)))
-
-
-def _landed_at(path: str) -> datetime:
+def _landed_at(table: CommitLog | StepsTables, name: str) -> datetime:
     """Return when the newest row of a file landed, off the file's own statistics."""
-    with storage_errors(f"read {path}"), pq.ParquetFile(path) as file:
+    store, name = table.place(name) if isinstance(table, StepsTables) else (table.store, name)
+    with unreadable(store, name), store.open(name) as source, pq.ParquetFile(source) as file:
         leaf = next(n for n in range(len(file.schema)) if file.schema.column(n).path == _LINEAGE[-1])
         groups = [file.metadata.row_group(group).column(leaf) for group in range(file.num_row_groups)]
     return max((group.statistics.max for group in groups if group.statistics is not None), default=_NEVER)
 
 
-def _commit_times(table: CommitLog) -> Sequence[int]:
+def _commit_times(table: CommitLog | StepsTables) -> Sequence[int]:
     """Return when each version was committed, in milliseconds, by version."""
     times = {commit["version"]: commit["timestamp"] for commit in table.commits()}
     return [times.get(version, 0) for version in range(table.version + 1)]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from lake.archive import Archive
+from lake.cold import StepsTables
 from lake.commits import CommitLog
-from lake.parquet import read_file
+from lake.evolution import settle
+from lake.maintenance.tombstones import Tombstones, erasures_id
+from lake.tables import ArchiveTables
 from schemas.archive_spec import ArchiveSpec
 from schemas.protocols import Move, Partition, TableName, replays_id
 from schemas.step import KEY_COLUMNS, wire_schema
@@ -17,14 +22,19 @@ from schemas.step import KEY_COLUMNS, wire_schema
 class ArchiveLanding:
     """Land rows in one archive, for one worker: it holds the pinned handles on both tables."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: ArchiveTables) -> None:
         self._archive = archive
+        settle(archive, archive.spec)
+        self._steps = StepsTables(archive)
         self._tables: dict[TableName, CommitLog] = {
-            "steps": archive.table("steps"),
+            "steps": self._steps.hot,
             "quarantine": archive.table("quarantine"),
         }
         self._replays_id = replays_id(archive.name)
-        self._partition_by = {name: table.partition_by for name, table in self._tables.items()}
+        self._erasures_id = erasures_id(archive.name)
+        self._tombstones = Tombstones(archive)
+        self._no_erasure: dict[TableName, Move] = {}
+        self._look_for_erasures()
 
     @property
     def spec(self) -> ArchiveSpec:
@@ -40,6 +50,21 @@ class ArchiveLanding:
         """See the newest version of both tables."""
         for table in self._tables.values():
             table.refresh()
+        self._look_for_erasures()
+
+    def _look_for_erasures(self) -> None:
+        """Know of all erasures that are decided, and note how many the tables have heard of."""
+        found: dict[TableName, Move] = {}
+        for name, table in self._tables.items():
+            number = table.position(self._erasures_id)
+            found[name] = Move(number, number)
+        if found != self._no_erasure:
+            self._tombstones.read()  # which are there before any table hears of them
+            self._no_erasure = found
+
+    def erased(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Say of rows which of them an erasure took out for good."""
+        return self._tombstones.erased(rows)
 
     @property
     def is_begun(self) -> bool:
@@ -53,42 +78,44 @@ class ArchiveLanding:
     def quarantined(self, partition: Partition, after: int) -> frozenset[tuple[int, int]]:
         """Return (offset, row) of what quarantine holds of the partition beyond offset `after`."""
         predicate = f"stream_partition = {int(partition.number)} and stream_offset > {int(after)}"
-        filters = [
-            ("stream_topic", "=", partition.topic),
-            ("stream_partition", "=", partition.number),
-            ("stream_offset", ">", after),
-        ]
+        chosen = (
+            (pc.field("stream_topic") == partition.topic)
+            & (pc.field("stream_partition") == partition.number)
+            & (pc.field("stream_offset") > after)
+        )
         found: set[tuple[int, int]] = set()
-        for path in self._tables["quarantine"].files(predicate):
-            rows = read_file(path, ["stream_offset", "stream_row"], self._partition_by["quarantine"], filters)
+        quarantine = self._tables["quarantine"]
+        for name in quarantine.file_names(predicate):
+            rows = quarantine.read(name, ["stream_offset", "stream_row"], chosen)
             found.update(zip(rows["stream_offset"].to_pylist(), rows["stream_row"].to_pylist(), strict=True))
         return frozenset(found)
 
     def committed_keys(self, date: str) -> Iterator[pa.Table]:
         """Iterate over the key columns of the accepted rows of one event date."""
-        for path in self._files_of(date):
-            yield read_file(path, KEY_COLUMNS, self._partition_by["steps"])
+        for name in self._files_of(date):
+            yield self._steps.read(name, KEY_COLUMNS)
 
     def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
         """Iterate over accepted rows of one event date, at least those of the given episodes."""
         if not episodes:
             return
-        filters = None if None in episodes else [("episode_id", "in", list(episodes))]
-        for path in self._files_of(date):
-            rows = read_file(path, wire_schema(self.spec).names, self._partition_by["steps"], filters)
+        chosen = None if None in episodes else pc.field("episode_id").isin(list(episodes))
+        for name in self._files_of(date):
+            rows = self._steps.read(name, wire_schema(self.spec).names, chosen)
             if rows.num_rows:
                 yield rows
 
     def _files_of(self, date: str) -> list[str]:
         if "'" in date:  # no date has one, and the predicate is SQL
             return []
-        return self._tables["steps"].files(f"date = '{date}'")
+        return self._steps.file_names(f"date = '{date}'")
 
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]
     ) -> int:
         """Land rows and move positions in one commit; raise CommitConflictError where they moved.
 
+        So it does where an erasure was decided since the last refresh, for its rows may be among these.
         The position of the replays is of the steps table alone. Where the quarantine's commit asks that it
         stay, it is looked at before: that commit settles verdicts, which a replay may have made wrong.
         """
@@ -97,4 +124,5 @@ class ArchiveLanding:
             self._tables["steps"].refresh()
             self._tables["steps"].check_positions({self._replays_id: stays})
             moves = {app_id: move for app_id, move in moves.items() if app_id != self._replays_id}
-        return self._tables[table].append(rows, moves, metadata)
+        heard = {self._erasures_id: self._no_erasure[table]}
+        return self._tables[table].append(rows, {**moves, **heard}, metadata)

@@ -3,81 +3,192 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
-from lake.files import storage_errors, sync_folder
-from schemas.step import KEY_COLUMNS, LINEAGE_FIELDS
+from lake.encoding import Level, row_group_rows, writer_options
+from lake.stores import Store
+from schemas.errors import StorageError
+from schemas.step import KEY_COLUMNS, LINEAGE_FIELDS, ROW_ORDER
 
-_COMPRESSION = "zstd"
-_LEVEL = 1  # the hot path: compaction compresses harder
-_ROW_GROUP = 1 << 20
+# A file's name says what may be expected of its rows: what lands is in no order.
+_STARTS: Mapping[Level, str] = {"hot": "part", "compact": "sorted", "cold": "cold"}
+_LEVELS: Mapping[str, Level] = {start: level for level, start in _STARTS.items()}
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # Columns whose smallest and largest value let a reader skip a file. No floats: NaN has no order.
 _STATISTICS = (*KEY_COLUMNS, "event_time", *(field.name for field in LINEAGE_FIELDS))
-
-
+# A bit that was flipped on a disk must not come out as a value.
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 _PLACE = "#place"  # no column is called so
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """Name a file that is on disk and not yet part of a table."""
+    """Name a file that is stored and not yet part of a table."""
 
-    path: Path
+    name: str  # relative to the table
     action: AddAction
+    rows: int
 
 
-def write_files(folder: Path, rows: pa.Table, partition_by: Sequence[str]) -> list[WrittenFile]:
-    """Write one file for each partition that the rows have; on failure leave none behind."""
+def write_files(
+    store: Store,
+    rows: pa.Table,
+    partition_by: Sequence[str],
+    level: Level = "hot",
+    *,
+    data_change: bool = True,
+) -> list[WrittenFile]:
+    """Write one file for each partition that the rows have; on failure leave none behind.
+
+    Rows of another level than "hot" are sorted by ROW_ORDER already, and no key is among them twice. Rows
+    that are in the table already, in other files, are no `data_change`.
+    """
     written: list[WrittenFile] = []
-    with storage_errors(f"write to {folder}"):
-        try:
-            for values, part in _partitions(rows, partition_by):
-                written.append(_write_file(folder, part, values))
-        except BaseException:
-            remove_files(written)
-            raise
+    try:
+        for values, part in _partitions(rows, partition_by):
+            written += write_partition(store, iter([part]), values, level, data_change=data_change)
+    except BaseException:
+        remove_files(store, written)
+        raise
     return written
 
 
-def remove_files(written: Sequence[WrittenFile]) -> None:
+def write_partition(
+    store: Store,
+    tables: Iterator[pa.Table],
+    values: Mapping[str, str | None],
+    level: Level,
+    *,
+    data_change: bool,
+    order: Sequence[str] = ROW_ORDER,
+    most_bytes: int | None = None,
+) -> Iterator[WrittenFile]:
+    """Write the rows of one partition, without its columns, into files, and yield each once it is stored.
+
+    A new file is begun where one has `most_bytes`. `order` is what the rows are sorted by. A file that fails
+    is not left behind; those that were yielded are the caller's to remove.
+    """
+    waiting = next(tables, None)
+    while waiting is not None:
+        name = _new_name(values, level)
+        collected: list[Any] = []
+        schema = waiting.schema
+        with store.create(name) as file:
+            with pq.ParquetWriter(
+                file, schema, metadata_collector=collected, **_options(schema, level, order)
+            ) as writer:
+                while waiting is not None and (most_bytes is None or file.tell() < most_bytes):
+                    writer.write_table(waiting, row_group_size=row_group_rows(waiting, level))
+                    waiting = next(tables, None)
+            size = file.tell()
+        stats = json.dumps(_statistics(collected[0]), ensure_ascii=False)
+        action = AddAction(name, size, dict(values), int(time.time() * 1000), data_change, stats)
+        yield WrittenFile(name, action, collected[0].num_rows)
+
+
+def level_of(name: str) -> Level:
+    """Return the level that a file of a table was written at."""
+    started = PurePosixPath(name).name.partition("-")[0]
+    return _LEVELS.get(started, "hot")
+
+
+def remove_files(store: Store, written: Sequence[WrittenFile]) -> None:
     """Remove files that no commit will ever name."""
     for file in written:
-        file.path.unlink(missing_ok=True)
+        store.remove(file.name)
 
 
 def read_file(
-    path: str,
+    store: Store,
+    name: str,
+    schema: pa.Schema,
     columns: Sequence[str],
     partition_by: Sequence[str],
-    filters: Sequence[tuple[str, str, object]] | None = None,
+    chosen: ds.Expression | None = None,
 ) -> pa.Table:
-    """Read columns of one file of a table, partition columns too, which are in its path alone."""
-    held = [name for name in columns if name not in partition_by]
-    with storage_errors(f"read {path}"):
-        rows = pq.read_table(path, columns=held, filters=filters, partitioning=None)
-    for name, value in partition_values(path, partition_by).items():
-        if name in columns:
-            rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
-    return rows.select(list(columns))
+    """Read columns of one file of a table of that schema, and of its rows those that are chosen.
+
+    Partition columns are in the file's name alone. A column that came to the table after the file is null.
+    """
+    held = _held(schema, partition_by)
+    asked = [column for column in columns if column in held.names]
+    with unreadable(store, name), store.open(name) as file:
+        rows = _fragment(file).to_table(schema=held, columns=asked, filter=chosen)
+    return _whole(rows, schema, columns, partition_values(name, partition_by))
+
+
+def read_batches(
+    store: Store,
+    name: str,
+    schema: pa.Schema,
+    columns: Sequence[str],
+    partition_by: Sequence[str],
+    rows: int,
+) -> Iterator[pa.Table]:
+    """Iterate over the rows of a file likewise, so many at a time, in their order."""
+    held = _held(schema, partition_by)
+    asked = [column for column in columns if column in held.names]
+    values = partition_values(name, partition_by)
+    with unreadable(store, name), store.open(name) as file:
+        batches = _fragment(file).to_batches(schema=held, columns=asked, batch_size=rows, batch_readahead=1)
+        for batch in batches:
+            yield _whole(pa.Table.from_batches([batch]), schema, columns, values)
+
+
+def _fragment(file: pa.NativeFile) -> ds.Fragment:
+    return _FORMAT.make_fragment(file)
+
+
+def _held(schema: pa.Schema, partition_by: Sequence[str]) -> pa.Schema:
+    """Return the columns that files hold."""
+    return pa.schema([field for field in schema if field.name not in partition_by])
+
+
+def _whole(
+    rows: pa.Table, schema: pa.Schema, columns: Sequence[str], values: Mapping[str, str | None]
+) -> pa.Table:
+    """Return rows of a file together with the values of its partition."""
+    fields = [schema.field(column) for column in columns]
+    arrays = [
+        pa.repeat(pa.scalar(values[field.name], field.type), rows.num_rows)
+        if field.name in values
+        else rows[field.name]
+        for field in fields
+    ]
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+@contextmanager
+def unreadable(store: Store, name: str) -> Iterator[None]:
+    """Raise StorageError for a file of a table that is gone or damaged."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as exc:
+        said = str(exc).partition("\n")[0].rstrip(".")
+        raise StorageError(
+            f"The file {store.uri(name)} does not read: {said}.", hint="Restore it from a copy."
+        ) from exc
 
 
 def partition_values(path: str, partition_by: Sequence[str]) -> dict[str, str | None]:
     """Read the partition's values off a file's path, whatever the folders above the table are called."""
-    parts = Path(path).parts[-len(partition_by) - 1 : -1]
+    parts = PurePosixPath(path).parts[-len(partition_by) - 1 : -1]
     values = [part.partition("=")[2] for part in parts]
     return {
         name: None if value == _NULL_PARTITION else unquote(value)
@@ -98,36 +209,16 @@ def _partitions(
         yield dict(zip(partition_by, values, strict=True)), part
 
 
-def _write_file(folder: Path, rows: pa.Table, values: Mapping[str, str | None]) -> WrittenFile:
+def _new_name(values: Mapping[str, str | None], level: Level) -> str:
     parts = [f"{name}={_in_path(value)}" for name, value in values.items()]
-    relative = "/".join([*parts, f"part-{uuid.uuid4().hex}.parquet"])
-    path = folder / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
-    collected: list[Any] = []
-    try:
-        with path.open("xb") as file:
-            writer = pq.ParquetWriter(
-                file,
-                rows.schema,
-                compression=_COMPRESSION,
-                compression_level=_LEVEL,
-                use_dictionary=_dictionary_columns(rows.schema),
-                metadata_collector=collected,
-            )
-            with writer:
-                writer.write_table(rows, row_group_size=_ROW_GROUP)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
-        size = path.stat().st_size
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    stats = _statistics(collected[0])
-    action = AddAction(
-        relative, size, dict(values), int(time.time() * 1000), True, json.dumps(stats, ensure_ascii=False)
-    )
-    return WrittenFile(path, action)
+    return "/".join([*parts, f"{_STARTS[level]}-{uuid.uuid4().hex}.parquet"])
+
+
+def _options(schema: pa.Schema, level: Level, order: Sequence[str]) -> dict[str, Any]:
+    options = writer_options(schema, level)
+    if tuple(order) != ROW_ORDER:
+        options.pop("sorting_columns", None)  # a promise that other rows would break
+    return options
 
 
 def _in_path(value: str | None) -> str:
@@ -135,12 +226,6 @@ def _in_path(value: str | None) -> str:
         return _NULL_PARTITION
     # A value that reads like the name for null is told from it by an escape.
     return quote(value, safe="").replace(_NULL_PARTITION, "%5F" + _NULL_PARTITION[1:])
-
-
-def _dictionary_columns(schema: pa.Schema) -> list[str]:
-    """Name the columns that repeat their values; trying a dictionary on the others costs time only."""
-    repeating = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean)
-    return [field.name for field in schema if any(is_kind(field.type) for is_kind in repeating)]
 
 
 def _statistics(metadata: Any) -> dict[str, Any]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from lake.commits import CommitLog
-from lake.replay_log import ROW_IDENTITY, ReplayLog
-from lake.sql import TableFiles, connect, literal, unreadable
+from lake.replay_log import ROW_IDENTITY, ReplayLists, ReplayLog
+from lake.tables import ArchiveTables
+from lake.views import TableFiles, connect, literal, unreadable
 from schemas.errors import QueryError, UsageError
-
-if TYPE_CHECKING:
-    from lake.archive import Archive
 
 _BATCH_BYTES = 64 << 20  # of files that are read together
 _ORDER = ", ".join(("ingested_at", *(name for name in ROW_IDENTITY if name != "ingested_at")))
@@ -91,7 +89,7 @@ class ReasonSummary:
 
 
 def quarantine_reasons(
-    archive: Archive, choice: QuarantineChoice, *, resolved: bool = False
+    archive: ArchiveTables, choice: QuarantineChoice, *, resolved: bool = False
 ) -> list[ReasonSummary]:
     """Count the rows of quarantine by reason, most frequent first; a row counts under each of its reasons.
 
@@ -104,25 +102,25 @@ def quarantine_reasons(
             arg_min({_ID}, ({_ORDER})) as example_id, arg_min(detail, ({_ORDER})) as example_detail
         from (select unnest(reasons) as reason, date, source, detail, {", ".join(ROW_IDENTITY)} from chosen)
         group by reason order by rows desc, reason
-    """  # noqa: S608
+    """
     found = _ask(archive, choice, query, resolved).to_pylist()
     return [ReasonSummary(**{**row, "sources": tuple(row["sources"] or ())}) for row in found]
 
 
-def quarantine_count(archive: Archive, choice: QuarantineChoice, *, resolved: bool = False) -> int:
+def quarantine_count(archive: ArchiveTables, choice: QuarantineChoice, *, resolved: bool = False) -> int:
     """Count the rows of quarantine that are meant."""
     counted = _ask(archive, choice, "select count(*) as n from chosen", resolved)
     return int(counted["n"][0].as_py())
 
 
 def quarantine_rows(
-    archive: Archive, choice: QuarantineChoice, limit: int, *, resolved: bool = False
+    archive: ArchiveTables, choice: QuarantineChoice, limit: int, *, resolved: bool = False
 ) -> pa.Table:
     """Return the first rows that are meant, in the order in which they came; see `row_id`.
 
     The columns are those of the view `quarantine_all`.
     """
-    return _ask(archive, choice, f"select * from chosen order by {_ORDER} limit {int(limit)}", resolved)  # noqa: S608
+    return _ask(archive, choice, f"select * from chosen order by {_ORDER} limit {int(limit)}", resolved)
 
 
 def row_id(row: Mapping[str, Any]) -> str:
@@ -131,22 +129,22 @@ def row_id(row: Mapping[str, Any]) -> str:
     return "/".join(str(row[name]) for name in places)
 
 
-def _ask(archive: Archive, choice: QuarantineChoice, query: str, resolved: bool) -> pa.Table:
+def _ask(archive: ArchiveTables, choice: QuarantineChoice, query: str, resolved: bool) -> pa.Table:
     steps = archive.table("steps")
-    lists = ReplayLog(archive.folder, archive.name, steps).files()
+    lists = ReplayLog(archive, steps).lists()
     files = TableFiles(archive.table("quarantine"), resolved=lists)
     seen = "true" if resolved else "resolved_by is null"
     return _chosen(files, choice, f"{choice.condition} and {seen}", query)
 
 
 def unresolved_batches(
-    quarantine: CommitLog, lists: Sequence[str], choice: QuarantineChoice, rows: int
+    quarantine: CommitLog, lists: ReplayLists, choice: QuarantineChoice, rows: int
 ) -> Iterator[pa.Table]:
     """Iterate over the rows that are meant and that those lists do not name, oldest files first.
 
     Files are read together up to so many rows or 64 MiB: a batch is bounded by that, or by one file.
     """
-    query = f"select * exclude (action_probability, resolved_by, resolved_as) from chosen order by {_ORDER}"  # noqa: S608
+    query = f"select * exclude (action_probability, resolved_by, resolved_as) from chosen order by {_ORDER}"
     condition = f"{choice.condition} and resolved_by is null"
     for files in _groups(quarantine.file_sizes(), rows):
         found = _chosen(TableFiles(quarantine, files, lists), choice, condition, query)
@@ -170,7 +168,7 @@ def _groups(files: Sequence[tuple[str, int, int]], rows: int) -> Iterator[list[s
 def _chosen(files: TableFiles, choice: QuarantineChoice, condition: str, query: str) -> pa.Table:
     """Run a query over the view `chosen`: the rows that meet both conditions."""
     with connect({"held": {"quarantine": files}}) as connection:
-        rows = connection.sql(f"select * from held.quarantine_all where {condition}")  # noqa: S608
+        rows = connection.sql(f"select * from held.quarantine_all where {condition}")
         try:
             if choice.where is not None:
                 rows = rows.filter(choice.where)  # which takes one expression, and no more

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lake.archive import Archive
-from lake.files import storage_errors
-from lake.parquet import read_file
+from lake.cold import StepsTables
+from lake.maintenance.tombstones import Tombstones
 from lake.quarantine import QuarantineChoice, unresolved_batches
 from lake.replay_log import ROW_IDENTITY, ReplayLog
+from lake.tables import ArchiveTables
 from schemas.errors import CommitConflictError
 from schemas.step import KEY_COLUMNS, quarantine_schema, wire_schema
 
@@ -24,18 +23,18 @@ from schemas.step import KEY_COLUMNS, quarantine_schema, wire_schema
 class LandedFile:
     """Read one file of the steps table: its keys first, and of its rows those that are asked for."""
 
-    path: str
+    steps: StepsTables
+    name: str
     date: str
     wire_columns: tuple[str, ...]
-    partition_by: tuple[str, ...]
 
     def keys(self) -> pa.Table:
         """Return the key columns."""
-        return read_file(self.path, KEY_COLUMNS, self.partition_by)
+        return self.steps.read(self.name, KEY_COLUMNS)
 
     def rows(self, chosen: NDArray[np.bool_]) -> pa.Table:
         """Return the wire columns of the rows that a mask over `keys` chooses."""
-        return read_file(self.path, self.wire_columns, self.partition_by).filter(pa.array(chosen))
+        return self.steps.read(self.name, self.wire_columns).filter(pa.array(chosen))
 
 
 class ReplayLanding:
@@ -45,17 +44,18 @@ class ReplayLanding:
     others landed is overlooked: neither a row of the same key, nor a replay of the same rows.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: ArchiveTables) -> None:
         self._spec = archive.spec
-        self._steps = archive.table("steps")
+        self._landed = StepsTables(archive)
+        self._steps = self._landed.hot
         self._quarantine = archive.table("quarantine")
-        self._log = ReplayLog(archive.folder, archive.name, self._steps)
-        self._partition_by = tuple(self._steps.partition_by)
+        self._log = ReplayLog(archive, self._steps)
+        self._tombstones = Tombstones(archive)
         self._log.clean()
 
     def refresh(self) -> None:
         """See the newest version of the steps table."""
-        self._steps.refresh()
+        self._landed.refresh()
 
     def batches(self, choice: QuarantineChoice, rows: int) -> Iterator[pa.Table]:
         """Iterate over the unresolved rows that are meant, as of now, in batches of the quarantine's columns.
@@ -64,15 +64,15 @@ class ReplayLanding:
         """
         schema = quarantine_schema(self._spec)
         self._looked_at = self._log.last
-        for found in unresolved_batches(self._quarantine, self._log.files(), choice, rows):
+        for found in unresolved_batches(self._quarantine, self._log.lists(), choice, rows):
             yield found.select(schema.names).cast(schema)
 
     def still_open(self, rows: pa.Table) -> NDArray[np.bool_]:
-        """Say which rows of a batch no replay has resolved since `batches` was called."""
-        open_ = np.ones(rows.num_rows, dtype=bool)
-        for path in self._log.files(self._looked_at):
-            with storage_errors(f"read {path}"):
-                listed = pl.DataFrame(pq.read_table(path, columns=list(ROW_IDENTITY)))
+        """Say which rows of a batch no replay has resolved since `batches` was called, and no erasure taken."""
+        self._tombstones.read()
+        open_ = ~self._tombstones.erased(rows)
+        for identities in self._log.lists(self._looked_at).read():
+            listed = pl.DataFrame(identities)
             held = pl.DataFrame(rows.select(ROW_IDENTITY)).with_row_index("place")
             open_[held.join(listed, on=ROW_IDENTITY, how="semi")["place"].to_numpy()] = False
         return open_
@@ -80,11 +80,10 @@ class ReplayLanding:
     def files_of(self, dates: Iterable[str], seen: set[str]) -> Iterator[LandedFile]:
         """Iterate over the steps' files of event dates but for those seen, and add them to the seen."""
         for date in dates:
-            for path in self._steps.files(f"date = '{date}'"):
-                if path not in seen:
-                    seen.add(path)
-                    names = tuple(wire_schema(self._spec).names)
-                    yield LandedFile(path, date, names, self._partition_by)
+            for name in self._landed.file_names(f"date = '{date}'"):
+                if name not in seen:
+                    seen.add(name)
+                    yield LandedFile(self._landed, name, date, tuple(wire_schema(self._spec).names))
 
     def commit(self, rows: pa.Table, resolved: pa.Table, metadata: Mapping[str, str]) -> str:
         """Land rows, none at all too, and resolve rows of quarantine; return the replay's id.

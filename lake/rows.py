@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from lake.sql import TableFiles, connect, quoted, unreadable
+from lake.cold import StepsTables
+from lake.snapshots import Snapshot
+from lake.tables import ArchiveTables
+from lake.views import TableFiles, connect, quoted, unreadable
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import QueryError
 from schemas.step import ROW_ORDER, steps_schema
-
-if TYPE_CHECKING:
-    from lake.archive import Archive
-    from lake.snapshots import Snapshot
 
 ORDER = ", ".join(f"{name} nulls first" for name in ROW_ORDER)
 # Episodes are chosen by a hash that no version of the engine changes, all agents of one together.
 CHOSEN = "md5_number_lower(coalesce(episode_id, event_id, '')) % {parts} = {part}"
 
 
-def read_steps(archive: Archive, where: str | None = None) -> pa.Table:
+def read_steps(archive: ArchiveTables, where: str | None = None) -> pa.Table:
     """Return the steps of now that a condition chooses, all without one, in the order of their key.
 
     Raise QueryError for a condition that is none.
     """
-    with connect({"held": {"steps": TableFiles(archive.table("steps"))}}) as connection:
+    with connect({"held": {"steps": TableFiles(StepsTables(archive))}}) as connection:
         columns = ", ".join(map(quoted, [*steps_schema(archive.spec).names, "action_probability"]))
-        rows = connection.sql(f"select {columns} from held.steps")  # noqa: S608
+        rows = connection.sql(f"select {columns} from held.steps")
         return as_steps(_chosen(rows, where).order(ORDER), archive.spec)
 
 
@@ -41,9 +40,9 @@ def choose_rows(rows: pa.Table, where: str) -> pa.Table:
         return _chosen(connection.sql("select * from given"), where).to_arrow_table()
 
 
-def sample_steps(archive: Archive, most_rows: int) -> pa.Table:
+def sample_steps(archive: ArchiveTables, most_rows: int) -> pa.Table:
     """Return the steps of now, or about so many of them: whole episodes, always the same ones."""
-    with translated(), connect({"held": {"steps": TableFiles(archive.table("steps"))}}) as connection:
+    with translated(), connect({"held": {"steps": TableFiles(StepsTables(archive))}}) as connection:
         return sample(connection, "held.steps", "true", archive.spec, most_rows)
 
 
@@ -66,7 +65,7 @@ def sample(
     connection: duckdb.DuckDBPyConnection, source: str, condition: str, spec: ArchiveSpec, most_rows: int
 ) -> pa.Table:
     """Return the steps of a view that meet a condition, or about so many of them."""
-    (count,) = one_row(connection, f"select count(*) from {source} where {condition}")  # noqa: S608
+    (count,) = one_row(connection, f"select count(*) from {source} where {condition}")
     chosen = f"{condition} and {CHOSEN.format(parts=parts_of(count, most_rows), part=0)}"
     # One episode may be nearly all there is: then its first rows have to do.
     query = f"{select_steps(spec, source)} where {chosen} order by {ORDER} limit {2 * most_rows}"
@@ -80,7 +79,7 @@ def parts_of(count: int, most_rows: int) -> int:
 
 def select_steps(spec: ArchiveSpec, source: str) -> str:
     """Return the SQL that selects the columns of the steps table."""
-    return f"select {', '.join(map(quoted, steps_schema(spec).names))} from {source}"  # noqa: S608
+    return f"select {', '.join(map(quoted, steps_schema(spec).names))} from {source}"
 
 
 def as_steps(relation: duckdb.DuckDBPyRelation, spec: ArchiveSpec) -> pa.Table:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lake.archive import Archive
+from lake.tables import ArchiveTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SuiteSpan:
         }
 
 
-def suite_spans(archive: Archive) -> list[SuiteSpan]:
+def suite_spans(archive: ArchiveTables) -> list[SuiteSpan]:
     """Return who judged the archive's steps, oldest first, as far back as the table's log goes.
 
     Commits that no gate judged, such as of steps that were appended as they are, belong to no span.

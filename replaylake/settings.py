@@ -32,6 +32,7 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+_SECRET = ("lake_options", "stream_options")  # never shown with their values
 _Option = Annotated[SecretStr, BeforeValidator(_as_text)]
 
 
@@ -40,7 +41,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
-    lake: str = Field("./lake", description="the lake's folder")
+    lake: str = Field("./lake", description="the lake's folder, or s3://bucket/prefix")
+    lake_options: dict[str, _Option] = Field({}, description="how to reach S3: see docs/object-stores.md")
     stream: str = Field("embedded:", description="the stream's URL; embedded: is in the lake's folder")
     stream_options: dict[str, _Option] = Field({}, description="how to reach Kafka: see docs/kafka.md")
     partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="partitions of a new topic")
@@ -78,6 +80,11 @@ class Setting:
     description: str
 
 
+def revealed(options: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Return options with their secrets, for whoever connects by them."""
+    return {name: value.get_secret_value() for name, value in options.items()}
+
+
 def config_file() -> Path:
     """Return the settings file: REPLAYLAKE_CONFIG, or replaylake.yaml in the working folder."""
     return Path(os.environ.get(CONFIG_VARIABLE, _DEFAULT_FILE))
@@ -103,8 +110,9 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             hint=f"Mend it where it comes from: {_origins(flags)[name]}.",
         ) from exc
     except SourceError as exc:
+        variables = " or ".join(f"{_PREFIX}{name.upper()}" for name in _SECRET)
         raise SettingsError(
-            f"The variable {_PREFIX}STREAM_OPTIONS is no JSON.",
+            f"The variable {variables} is no JSON.",
             hint=f'Write {_PREFIX}STREAM_OPTIONS=\'{{"timeout": "5"}}\'.',
         ) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:
@@ -118,7 +126,7 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def _problem(exc: ValidationError) -> str:
     """Say what is wrong; of what may be secret, without its value."""
     first = exc.errors(include_url=False, include_input=False)[0]
-    if first["loc"][0] != "stream_options":
+    if first["loc"][0] not in _SECRET:
         return first_problem(exc)
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']} (its value is not shown)"
 

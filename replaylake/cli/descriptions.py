@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replaylake.cli.console import pairs
@@ -35,9 +34,9 @@ class Holding:
         return cls(archive, steps, quarantined, _text(first), _text(last))
 
     @property
-    def folders(self) -> dict[str, Path]:
-        """The folders of the two tables."""
-        return {name: self.archive.folder / name for name in ("steps", "quarantine")}
+    def places(self) -> dict[str, str]:
+        """Where the two tables are."""
+        return {name: self.archive.store.below(name).url for name in ("steps", "quarantine")}
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON-ready values."""
@@ -48,7 +47,7 @@ class Holding:
             "first_date": self.first_date,
             "last_date": self.last_date,
             "topic": self.archive.spec.topic,
-            "tables": {name: str(folder) for name, folder in self.folders.items()},
+            "tables": self.places,
             "spec": self.archive.spec.to_json(),
             "suite": self.archive.suite,
         }
@@ -71,7 +70,7 @@ class Holding:
                 "quarantined": f"{self.quarantined:,}",
                 "dates": dates,
                 "topic": spec.topic,
-                **{f"{name} table": folder for name, folder in self.folders.items()},
+                **{f"{name} table": place for name, place in self.places.items()},
             }
         )
 

@@ -39,8 +39,9 @@ class Run:
     def lake(self) -> Lake:
         """The lake of the settings; it need not be there."""
         from lake import Lake
+        from replaylake.settings import revealed
 
-        return Lake(self.settings.lake)
+        return Lake(self.settings.lake, revealed(self.settings.lake_options))
 
     def answer(self, document: object, *shown: RenderableType) -> None:
         """Print what the verb found: the document with --json, and for people what is to be shown."""

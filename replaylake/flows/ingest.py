@@ -137,7 +137,7 @@ def _group(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> s
 def _check(lake: Lake, archives: Sequence[Archive], options: IngestOptions) -> None:
     if not archives:
         raise UsageError(
-            f"The lake {lake.folder} has no archives.",
+            f"The lake {lake.url} has no archives.",
             hint="Create one first: replaylake archive create NAME --env CartPole-v1",
         )
     for name in ("topic", "start"):

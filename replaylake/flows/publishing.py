@@ -37,7 +37,7 @@ class Publisher(ingest.Publisher):
         **options: Any,
     ) -> None:
         with ExitStack() as stack:
-            opened = stack.enter_context(opened_stream(_lake_of(archive), stream, settings))
+            opened = stack.enter_context(opened_stream(Lake.of(archive), stream, settings))
             archive_topic(archive, opened, settings)
             super().__init__(archive.spec, opened, **options)
             self.outbox.at_end(stack.pop_all().close)
@@ -64,7 +64,7 @@ def publish_lines(
 
     Sending the same lines again adds nothing to the archive, as long as they name their episodes.
     """
-    with opened_stream(_lake_of(archive), stream, settings) as opened:
+    with opened_stream(Lake.of(archive), stream, settings) as opened:
         topic = archive_topic(archive, opened, settings)
         return ingest.publish_lines(lines, opened, topic.name)
 
@@ -99,10 +99,10 @@ def publish_files(
     names = [str(path) for path in paths]
     said = options or (made and made.source) or ingest.SourceOptions()
     any_name = said.format is not None
-    lake = _lake_of(archive)
+    lake = Lake.of(archive)
     with opened_stream(lake, stream, settings) as opened:
         topic = archive_topic(archive, opened, settings)
-        ledger = ingest.Ledger(lake.folder / ".sources" / archive.spec.name, topic.id)
+        ledger = ingest.Ledger(lake.state_folder / ".sources" / archive.spec.name, topic.id)
         files = [] if stop is not None else ingest.find_files(names, any_name=any_name)
         with ingest.FilePublisher(
             opened,
@@ -143,7 +143,7 @@ def publish_topic(
             "The events of a topic become steps in a stage of their own.",
             hint="Use `replaylake ingest timeline`, or a mapping without a timeline.",
         )
-    lake = _lake_of(archive)
+    lake = Lake.of(archive)
     with opened_stream(lake, stream, settings) as opened:
         target = archive_topic(archive, opened, settings)
         group = f"replaylake.{lake.id}.publish.{archive.spec.name}"
@@ -168,7 +168,3 @@ def _check_whole(report: ingest.PublishReport) -> None:
     first, others = report.torn[0], len(report.torn) - 1
     more = f" So {'do' if others > 1 else 'does'} {others} more." if others else ""
     raise DataError(f"{first.message}{more}", hint=first.hint) from first
-
-
-def _lake_of(archive: Archive) -> Lake:
-    return Lake(archive.folder.parent)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ingest import open_stream
 from lake import Archive, Lake
-from replaylake.settings import Settings, load_settings
+from replaylake.settings import Settings, load_settings, revealed
 from schemas.protocols import Stream, Topic
 
 
@@ -23,7 +23,7 @@ def opened_stream(
         yield stream
         return
     known = settings or load_settings()
-    options = {name: value.get_secret_value() for name, value in known.stream_options.items()}
+    options = revealed(known.stream_options)
     with open_stream(stream or known.stream, embedded_folder=lake.stream_folder, options=options) as opened:
         yield opened
 

@@ -94,7 +94,7 @@ def _stage(
         stage = TimelineStage(
             opened,
             job,
-            SavedStates(lake.folder / _FOLDER / name, events, _fingerprint(mapping, archive)),
+            SavedStates(lake.state_folder / _FOLDER / name, events, _fingerprint(mapping, archive)),
             f"replaylake.{lake.id}.timeline.{name}.{topic}",
             save=save,
             on_progress=on_progress or (lambda report: None),

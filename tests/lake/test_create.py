@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from lake import Lake
-from lake.archive import Archive
+from lake.commits import CommitLog
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import AlreadyExistsError, NotFoundError, SpecError, StepsError, StorageError, UsageError
 from schemas.spaces import Box, Dict, Discrete, Space
+from schemas.step import steps_schema
 from schemas.steps import Steps
 from tests.lake.archives import SPEC, append, make, numbers, row
 
@@ -104,21 +105,28 @@ def test_one_of_environment_and_spec_is_asked_for(tmp_path: Path) -> None:
         lake.create("other", spec=SPEC)
 
 
-def test_a_creation_that_fails_midway_leaves_nothing_behind(tmp_path: Path) -> None:
-    lake, _ = make(tmp_path)
+def test_a_creation_that_died_midway_is_no_archive_and_is_taken_over(tmp_path: Path) -> None:
+    lake, archive = make(tmp_path)
     spec = ArchiveSpec(name="other", observation=Discrete(n=2), action=Discrete(n=2))
-    before = sorted(lake.folder.iterdir())
-    with pytest.raises(TypeError):
-        Archive.create(lake.folder, spec, {"name": object()}, lake.id)  # fails after the tables were made
-    assert sorted(lake.folder.iterdir()) == before
-    assert lake.create("other", spec=spec).name == "other"
+    suite = {"name": "mine", "expectations": []}
+    left = archive.lake_store.below("other")
+    CommitLog.create(left.below("steps"), steps_schema(spec), ["date"])
+    left.write("suite.json", json.dumps(suite).encode())
+    assert lake.names() == ["demo"]
+
+    with pytest.raises(AlreadyExistsError, match="'other' exists already"):  # another suite is there
+        lake.create("other", spec=spec, suite={"name": "yours", "expectations": []})
+    with pytest.raises(AlreadyExistsError, match=r"table .*exists already.*remove what an earlier try"):
+        lake.create("other", spec=spec.model_copy(update={"observation": Box(shape=(2,))}), suite=suite)
+    assert lake.names() == ["demo"]
+    assert lake.create("other", spec=spec, suite=suite).name == "other"
 
 
 @pytest.mark.parametrize("below", ["file", "file/deeper", "file/deeper/still"])
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("no folder")
     lake = Lake(tmp_path / below)
-    with pytest.raises(StorageError, match=r"Cannot create the lake .*Check that the folder") as caught:
+    with pytest.raises(StorageError, match=r"Cannot write .*lake.json: .*Check that the folder") as caught:
         lake.create("demo", spec=SPEC)
     assert str(tmp_path / below) in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -141,8 +149,8 @@ def test_a_folder_that_delta_would_misread_is_refused(tmp_path: Path, name: str)
 
 
 def test_an_address_is_no_folder() -> None:
-    with pytest.raises(UsageError, match="'s3://bucket/lake' is not a folder"):
-        Lake("s3://bucket/lake")
+    with pytest.raises(UsageError, match="'ftp://host/lake' is neither a folder nor on S3"):
+        Lake("ftp://host/lake")
 
 
 def test_what_does_not_read_is_named(tmp_path: Path) -> None:

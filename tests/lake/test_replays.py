@@ -110,7 +110,7 @@ def test_a_commit_onto_a_version_does_not_try_again_by_itself(tmp_path: Path) ->
     log.refresh()
     with pytest.raises(CommitConflictError, match="version is 1, not 0"):
         log.append(landed_rows(SPEC, 1), {}, {}, onto=0)
-    assert len(list(log.folder.rglob("*.parquet"))) == 1
+    assert len([file for file in log.store.files() if file.name.endswith(".parquet")]) == 1
 
 
 def test_a_position_that_is_to_stay_is_looked_at_between_attempts(tmp_path: Path) -> None:
@@ -157,9 +157,11 @@ def test_a_table_s_files_have_sizes(tmp_path: Path, partition_by: tuple[str, ...
     append(archive, row(2, agent_id="__HIVE_DEFAULT_PARTITION__"))
     log = archive.table("steps")
     sizes = log.file_sizes()
-    assert sorted(path for path, _, _ in sizes) == log.files()
+    assert sorted(path for path, _, _ in sizes) == log.file_names()
     assert sum(rows for _, rows, _ in sizes) == 3
-    assert all(Path(path).stat().st_size == size for path, _, size in sizes)
+    assert {name: size for name, _, size in sizes} == {
+        file.name: file.size for file in log.store.files() if file.name.endswith(".parquet")
+    }
 
 
 def test_files_are_read_once_and_new_ones_later(tmp_path: Path) -> None:
@@ -181,13 +183,13 @@ def test_of_two_lists_with_one_number_the_committed_one_counts(tmp_path: Path) -
     _, archive = make(tmp_path)
     refuse(archive, 1, 2)
     steps = archive.table("steps")
-    log = ReplayLog(archive.folder, "demo", steps)
+    log = ReplayLog(archive, steps)
     (batch,) = ReplayLanding(archive).batches(QuarantineChoice(), 10)
     resolved = batch.select(ORIGIN).append_column("resolved_as", pa.repeat("landed", 2))
     dead, alive = log.write(resolved.slice(0, 1)), log.write(resolved.slice(1))
-    assert log.files() == []
+    assert log.lists().names == []
     steps.append(landed_rows(SPEC, 1), log.moves(alive), {})
-    assert [Path(path).stem for path in log.files()] == [alive]
+    assert log.lists().names == [f"{alive}.parquet"]
     with pytest.raises(CommitConflictError):
         steps.append(landed_rows(SPEC, 1), log.moves(dead), {})
     assert numbers(Lake(tmp_path / "lake"), "select stream_offset from demo.quarantine") == [1]
@@ -215,7 +217,8 @@ def test_extra_columns_may_have_any_name_that_is_not_ours(tmp_path: Path) -> Non
 def test_a_file_of_quarantine_that_does_not_read_is_told(tmp_path: Path) -> None:
     _, archive = make(tmp_path)
     refuse(archive, 1)
-    (path,) = archive.table("quarantine").files()
+    held = archive.table("quarantine")
+    (path,) = held.uris(held.file_names())
     Path(path).write_bytes(b"no parquet")
     with pytest.raises(StorageError, match="does not read"):
         quarantine_count(archive, QuarantineChoice())

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake import Archive, Lake, read_transitions
-from lake.parquet import partition_values, read_file, write_files
+from lake.parquet import partition_values, write_files
+from lake.stores import open_store
 from schemas.archive_spec import ArchiveSpec
 from schemas.spaces import Box, Dict, MultiBinary, Text, Tuple
 from tests.lake.archives import DAY, SPEC, append, landed_rows, make, numbers, row
@@ -51,8 +52,8 @@ def agents_on_disk(archive: Archive) -> list[str]:
     log = archive.table("steps")
     return [
         value
-        for path in log.files()
-        for value in read_file(path, ["agent_id", "step"], log.partition_by)["agent_id"].to_pylist()
+        for name in log.file_names()
+        for value in log.read(name, ["agent_id", "step"])["agent_id"].to_pylist()
     ]
 
 
@@ -82,7 +83,7 @@ def test_a_null_is_a_partition_of_its_own(tmp_path: Path) -> None:
     assert lake.sql(query).rows() == expected
     frame = pl.scan_delta(str(archive.folder / "steps")).sort("step").collect()
     assert frame.select("step", "shop", "policy_version").rows() == expected
-    assert len(archive.table("steps").files()) == 4
+    assert len(archive.table("steps").file_names()) == 4
 
 
 FOLDERS = [
@@ -129,7 +130,8 @@ def test_polars_and_fastparquet_read_the_tables(tmp_path: Path) -> None:
     assert frame["event_time"].to_list() == [DAY, DAY]
     assert pl.scan_delta(str(archive.folder / "quarantine")).collect().height == 0
 
-    [path] = archive.table("steps").files()
+    log = archive.table("steps")
+    [path] = log.uris(log.file_names())
     with Path(path).open("rb") as file:
         flat = fastparquet.ParquetFile(file).to_pandas(columns=["step", "reward", "episode_id", "terminated"])
     assert flat["step"].tolist() == [0, 1]
@@ -177,7 +179,7 @@ def test_what_the_log_says_never_loses_a_row(parts: list[list[tuple[Any, Any, in
                 if wanted[name] is None or "'" in str(wanted[name]):
                     continue
                 literal = wanted[name] if name == "step" else f"'{wanted[name]}'"
-                files = log.files(f"{name} = {literal}")
+                files = log.uris(log.file_names(f"{name} = {literal}"))
                 found = [
                     v for path in files for v in pq.read_table(path, partitioning=None)[name].to_pylist()
                 ]
@@ -189,24 +191,24 @@ def test_statistics_prune(tmp_path: Path) -> None:
     for day in range(3):
         append(archive, row(day, event_time=DAY + timedelta(days=day), event_id=f"i{day}"))
     log = archive.table("steps")
-    assert len(log.files()) == 3
+    assert len(log.file_names()) == 3
     for predicate in (
         "step = 1",
         "event_id = 'i1'",
         "date = '2026-01-02'",
         "event_time > '2026-01-03T00:00:00Z'",
     ):
-        assert len(log.files(predicate)) == 1, predicate
-    assert log.files("step = 9") == []
+        assert len(log.file_names(predicate)) == 1, predicate
+    assert log.file_names("step = 9") == []
 
 
 def test_texts_too_long_for_statistics_do_not_lose_their_row_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lake.parquet._ROW_GROUP", 1)
+    monkeypatch.setattr("lake.parquet.row_group_rows", lambda rows, level: 1)
     rows = landed_rows(SPEC, 2)
     long = rows.set_column(rows.column_names.index("event_id"), "event_id", [["m", "z" * 10_000]])
-    [written] = write_files(tmp_path, long, ["date"])
+    [written] = write_files(open_store(tmp_path), long, ["date"])
     stats = json.loads(written.action.stats)
     assert "event_id" not in stats["maxValues"]
     assert stats["maxValues"]["step"] == 1

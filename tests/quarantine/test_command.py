@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def send(*values: bytes, refused: bytes = b"") -> None:
     """Publish messages to one partition and ingest them."""
     lake = Lake("lake")
-    with EmbeddedStream(lake.stream_folder) as stream:
+    with EmbeddedStream(lake.folder / ".stream") as stream:
         stream.create_topic(SPEC.topic, 1)
         producer = stream.producer()
         for value in values:

@@ -68,7 +68,7 @@ def shop() -> Lake:
     lake = Lake("lake")
     lake.create("shop", spec=ARCHIVE)
     Path("shop.yaml").write_text(MAPPING)
-    with EmbeddedStream(lake.stream_folder) as stream:
+    with EmbeddedStream(lake.folder / ".stream") as stream:
         stream.create_topic("clicks", 1)
         send(stream, *EVENTS)
     return lake
@@ -110,7 +110,7 @@ def test_people_see_what_was_built_and_what_comes_next(shop: Lake) -> None:
 
 
 def test_a_clock_far_ahead_is_refused_and_harms_nobody(shop: Lake) -> None:
-    with EmbeddedStream(shop.stream_folder) as stream:
+    with EmbeddedStream(shop.folder / ".stream") as stream:
         ahead = json.loads(view(7, "x")) | {"at": "2200-01-01T00:00:00Z"}
         send(stream, json.dumps(ahead).encode(), view(8, "y"))
     done = build("--once", "--close")

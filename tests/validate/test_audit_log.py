@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from lake.audit_log import AuditLog
 from lake.files import write_json
+from lake.stores import open_store
 from schemas.errors import StorageError
 
 
 def log(folder: Path, last: int) -> AuditLog:
-    return AuditLog(folder, last)
+    return AuditLog(open_store(folder), last)
 
 
 def test_nothing_was_audited(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_document_that_is_gone_is_left_out(tmp_path: Path) -> None:
 
 def test_other_files_are_no_documents_and_a_damaged_one_is_told_of(tmp_path: Path) -> None:
     log(tmp_path, -1).write({"version": 1}, 1, -1)
-    write_json(tmp_path / "audits" / "notes.json", {})
+    write_json(open_store(tmp_path), "audits/notes.json", {})
     assert log(tmp_path, 1).history() == [{"version": 1}]
     next((tmp_path / "audits").glob("*start.json")).write_text("{")
     with pytest.raises(StorageError, match="does not read"):

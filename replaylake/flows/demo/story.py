@@ -46,7 +46,7 @@ class _Demo:
     @property
     def settings(self) -> Settings:
         """The defaults alone: a demo does not depend on where and by whom it is run."""
-        return Settings.model_construct(lake=str(self.lake.folder))
+        return Settings.model_construct(lake=self.lake.url)
 
 
 def run_demo(

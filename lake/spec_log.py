@@ -1,0 +1,37 @@
+"""The spec of an archive: a file for each version of it, of which the newest counts."""
+
+from __future__ import annotations
+
+import re
+
+from lake.files import read_json, write_json_once
+from lake.stores import Store
+from schemas.archive_spec import ArchiveSpec
+from schemas.errors import NotFoundError
+
+_FIRST = "archive.json"  # what makes a folder an archive
+_LATER = re.compile(r"archive\.(\d+)\.json")
+
+
+def is_archive(lake: Store, folder: str) -> bool:
+    """Say whether a folder of a lake is an archive."""
+    return lake.exists(f"{folder}/{_FIRST}")
+
+
+def newest_spec(store: Store, name: str) -> tuple[ArchiveSpec, int]:
+    """Return the spec of the archive in a store and its version; raise NotFoundError where there is none."""
+    matches = map(_LATER.fullmatch, store.names(suffix=".json"))
+    version = max([1, *(int(match[1]) for match in matches if match)])
+    try:
+        return ArchiveSpec.from_json(read_json(store, _file(version))), version
+    except FileNotFoundError as exc:
+        raise NotFoundError("archive", name) from exc
+
+
+def write_spec(store: Store, spec: ArchiveSpec, version: int) -> bool:
+    """Write a version of the spec durably; False where somebody else wrote that version first."""
+    return write_json_once(store, _file(version), spec.to_json())
+
+
+def _file(version: int) -> str:
+    return _FIRST if version == 1 else f"archive.{version}.json"
