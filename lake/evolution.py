@@ -11,29 +11,23 @@ from schemas.step import quarantine_schema, steps_schema
 _FIXED = ("name", "observation", "action", "environment", "shared_reward", "propensity", "partition_by")
 
 
-def evolve(archive: ArchiveTables, spec: ArchiveSpec) -> ArchiveSpec:
-    """Put a spec in the place of the archive's, and add its new extras to the tables; return the spec.
+def evolve(archive: ArchiveTables, spec: ArchiveSpec) -> int:
+    """Put a spec in the place of the archive's, and add its new extras to the tables; return its version.
 
     Raise SpecError for a change that is not an addition, and CommitConflictError where another process
     changed the spec since the archive was opened: of two at once one is refused, and changes nothing.
     """
     newest, version = newest_spec(archive.store, archive.name)
-    if newest == spec:
-        settle(archive, spec)
-        return spec
-    if newest != archive.spec:
-        raise CommitConflictError(
-            f"The spec of {archive.name!r} was changed by somebody else meanwhile.",
-            hint="Open the archive again, look at its spec, and repeat.",
-        )
-    _check_is_addition(newest, spec)
-    if not write_spec(archive.store, spec, version + 1):
-        raise CommitConflictError(
-            f"The spec of {archive.name!r} was changed by somebody else at the same time.",
-            hint="Open the archive again, look at its spec, and repeat.",
-        )
+    if newest != spec:
+        _check_is_addition(archive.spec, spec)
+        version = archive.spec_version + 1
+        if not write_spec(archive.store, spec, version):
+            raise CommitConflictError(
+                f"The spec of {archive.name!r} was changed by somebody else meanwhile.",
+                hint="Open the archive again, look at its spec, and repeat.",
+            )
     settle(archive, spec)
-    return spec
+    return version
 
 
 def settle(archive: ArchiveTables, spec: ArchiveSpec) -> None:

@@ -28,6 +28,11 @@ def newest_spec(store: Store, name: str) -> tuple[ArchiveSpec, int]:
         raise NotFoundError("archive", name) from exc
 
 
+def has_newer_spec(store: Store, version: int) -> bool:
+    """Say whether the spec has a version after one."""
+    return store.exists(_file(version + 1))
+
+
 def write_spec(store: Store, spec: ArchiveSpec, version: int) -> bool:
     """Write a version of the spec durably; False where somebody else wrote that version first."""
     return write_json_once(store, _file(version), spec.to_json())

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from lake.commits import CommitLog
 from lake.files import read_json
+from lake.spec_log import has_newer_spec
 from lake.stores import Store
 from lake.stores.local import LocalStore
 from schemas.archive_spec import ArchiveSpec
@@ -19,11 +20,12 @@ SUITE_FILE = "suite.json"
 class ArchiveTables:
     """Give access to what one archive is made of."""
 
-    def __init__(self, lake_store: Store, spec: ArchiveSpec, lake_id: str) -> None:
+    def __init__(self, lake_store: Store, spec: ArchiveSpec, lake_id: str, spec_version: int = 1) -> None:
         self._lake_store = lake_store
         self._store = lake_store.below(spec.name)
         self._spec = spec
         self._lake_id = lake_id
+        self._spec_version = spec_version
 
     @property
     def name(self) -> str:
@@ -51,6 +53,16 @@ class ArchiveTables:
     def spec(self) -> ArchiveSpec:
         """What the archive held when it was opened."""
         return self._spec
+
+    @property
+    def spec_version(self) -> int:
+        """How often the spec was written, up to that one."""
+        return self._spec_version
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether somebody has changed the spec since the archive was opened."""
+        return has_newer_spec(self._store, self._spec_version)
 
     @property
     def lake_id(self) -> str:

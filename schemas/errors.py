@@ -75,6 +75,10 @@ class AlreadyExistsError(UsageError):
         super().__init__(f"The {kind} {name!r} exists already.", hint=hint)
 
 
+class SpecChangedError(ReplayLakeError):
+    """Tell a worker that an archive's spec has grown: it opens the archive again, and goes on."""
+
+
 class QueryError(UsageError):
     """Report SQL that is wrong or not allowed; nothing was read or written."""
 

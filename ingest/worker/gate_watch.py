@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ingest.worker.intake import Intake
 from ingest.worker.observer import WorkerObserver
-from schemas.errors import ReplayLakeError
+from schemas.errors import ReplayLakeError, SpecChangedError
 from schemas.protocols import Gate
 
 _EVERY = 1.0  # seconds between two looks
@@ -18,7 +18,7 @@ _LOG = logging.getLogger("replaylake.ingest")
 class GateWatch:
     """Ask the intakes of a worker for new gates, once a second at most.
 
-    A suite that cannot be is told of, and changes nothing.
+    A suite that cannot be is told of, and changes nothing. A spec that has grown raises SpecChangedError.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class GateWatch:
         for intake in self._intakes:
             try:
                 gate = intake.new_gate()
+            except SpecChangedError:
+                raise
             except ReplayLakeError as exc:
                 _LOG.warning("the suite of %s is not taken, the one before stays: %s", intake.archive, exc)
                 self._observer.suite_refused(intake.archive, str(exc))

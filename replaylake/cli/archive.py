@@ -1,4 +1,4 @@
-"""`replaylake archive create | infer | list | show | suite`."""
+"""`replaylake archive create | evolve | infer | list | show | stats | suite`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from replaylake.cli.archive_evolve import evolve
 from replaylake.cli.archive_infer import infer
+from replaylake.cli.archive_stats import stats
 from replaylake.cli.console import table
 from replaylake.cli.descriptions import Holding
 from replaylake.cli.run import Run
@@ -34,8 +36,24 @@ def register(app: typer.Typer) -> None:
             replaylake archive infer clicks.csv --name clicks --output proposed
         """,
     )
+    add_verb(
+        group,
+        evolve,
+        example="""
+            replaylake archive evolve clicks --add campaign=text --add 'position={type: discrete, n: 20}'
+            replaylake archive evolve clicks --spec clicks.yaml --dry-run
+        """,
+    )
     add_verb(group, list_, name="list", example="replaylake archive list")
     add_verb(group, show, example="replaylake archive show cartpole")
+    add_verb(
+        group,
+        stats,
+        example="""
+            replaylake archive stats cartpole
+            replaylake archive stats cartpole --since 2026-03-01 --by week --html cartpole.html
+        """,
+    )
     add_verb(group, suite, example="replaylake archive suite cartpole mended.json")
 
 
@@ -66,7 +84,7 @@ def create(
     found = find_spec(name, env, spec)
     content = None if suite is None else checked_suite(found, suite)
     archive = run.lake.create(name, spec=found, suite=content)
-    run.answer(Holding.of(run.lake, archive).to_dict(), f"Created the archive {name} in {archive.folder}.")
+    run.answer(Holding.of(run.lake, archive).to_dict(), f"Created the archive {name} in {archive.store.url}.")
     run.suggest("publish", name, "FILE")
 
 

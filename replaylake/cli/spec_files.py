@@ -20,7 +20,7 @@ def find_spec(name: str, env: str | None, file: Path | None) -> ArchiveSpec:
     if env is not None and file is None:
         return spec_from_environment(name, env)
     if file is not None and env is None:
-        return _read_spec(name, file)
+        return read_spec(name, file)
     given = "both were given" if env is not None else "neither was given"
     raise UsageError(
         f"An archive is created by --env or by --spec, and {given}.",
@@ -35,7 +35,8 @@ def checked_suite(spec: ArchiveSpec, file: Path) -> dict[str, Any]:
     return suite.to_dict()
 
 
-def _read_spec(name: str, file: Path) -> ArchiveSpec:
+def read_spec(name: str, file: Path) -> ArchiveSpec:
+    """Return the spec of a file, for an archive of that name."""
     try:
         text = file.read_text(encoding="utf-8-sig")
         if BLANK in text:  # a proposal that a person has not filled in yet: the error names the line

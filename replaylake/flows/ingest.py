@@ -14,7 +14,7 @@ from lake import Archive, ArchiveLanding, Lake
 from replaylake.flows.streams import archive_topic, opened_stream
 from replaylake.flows.suite_watch import SuiteWatch
 from replaylake.settings import Settings, load_settings
-from schemas.errors import StreamAwayError, UsageError
+from schemas.errors import SpecChangedError, StreamAwayError, UsageError
 from schemas.protocols import Partition, Stream
 from validation import Gate
 
@@ -32,9 +32,13 @@ def ingest_once(lake: Lake, *names: str, **options: Unpack[IngestOptions]) -> In
     Run it again, or many at once: every step is in the steps or in quarantine, exactly once.
     """
     tally = _Tally(options)
-    with _worker(lake, names, options, tally) as worker:
-        worker.run_to_end()
-    return tally.total
+    while True:
+        try:
+            with _worker(lake, names, options, tally) as worker:
+                worker.run_to_end()
+            return tally.total
+        except SpecChangedError as exc:
+            tally.begin_anew(exc)
 
 
 def ingest_follow(
@@ -42,7 +46,8 @@ def ingest_follow(
 ) -> IngestReport:
     """Land what comes until `stop` is set; what is buffered then is committed first.
 
-    A stream that does not answer, at the start or later, is tried again until it does.
+    A stream that does not answer, at the start or later, is tried again until it does. Where an archive's
+    spec grows meanwhile, rows are read by the new one from then on.
     """
     tally = _Tally(options)
     pause = _FIRST_PAUSE
@@ -51,6 +56,8 @@ def ingest_follow(
             with _worker(lake, names, options, tally) as worker:
                 pause = _FIRST_PAUSE
                 worker.run_until(stop)
+        except SpecChangedError as exc:
+            tally.begin_anew(exc)
         except StreamAwayError as exc:
             _LOG.warning("%s Trying again in %g s.", exc.message, pause)
             stop.wait(pause)
@@ -84,6 +91,11 @@ class _Tally:
         if archive.name not in self._watches:
             self._watches[archive.name] = SuiteWatch(archive)
         return self._watches[archive.name]
+
+    def begin_anew(self, why: SpecChangedError) -> None:
+        """Look at suites anew, by the specs of now: the next worker reads again what was not committed."""
+        _LOG.info("%s The archive is opened again.", why.message)
+        self._watches.clear()
 
     def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
         self.total.add(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from lake import Archive
-from schemas.errors import StorageError
+from schemas.errors import SpecChangedError, StorageError
 from validation import Gate, Suite
 
 
@@ -22,8 +22,11 @@ class SuiteWatch:
     def new_gate(self) -> Gate | None:
         """Return the gate of a suite that is new, and None where the archive is judged as before.
 
-        Raise SuiteError or StorageError for a suite that cannot be: once, and `gate` stays as it was.
+        Raise SuiteError or StorageError for a suite that cannot be: once, and `gate` stays as it was. Raise
+        SpecChangedError where the archive's spec has grown: then its gate is of a spec that is no more.
         """
+        if self._archive.is_outdated:
+            raise SpecChangedError(f"The spec of {self._archive.name!r} has changed.")
         try:
             found = self._read()
         except StorageError as exc:

@@ -125,3 +125,42 @@ def test_a_missing_lake_and_an_unknown_archive(lake: Path) -> None:
     error = outcome.document["error"]
     assert error["kind"] == "NotFoundError"
     assert "There are: cartpole." in error["message"] and "Did you mean 'cartpole'?" in error["hint"]
+
+
+def test_a_spec_grows(folder: Path) -> None:
+    (folder / "arm.yaml").write_text(SPEC)
+    ok("archive", "create", "arm", "--spec", "arm.yaml")
+    would = ok("archive", "evolve", "arm", "--add", "shop=text", "--dry-run")
+    assert "would change" in would.out and "extras.shop" in would.out
+    assert ok("archive", "show", "arm", "--json").document["spec"]["extras"] == {}
+
+    done = ok("archive", "evolve", "arm", "--add", "shop=text", "--add", "n={type: discrete, n: 9}", "--json")
+    assert sorted(done.document["changes"]) == ["extras.n", "extras.shop"]
+    assert sorted(ok("archive", "show", "arm", "--json").document["spec"]["extras"]) == ["n", "shop"]
+    (folder / "arm.yaml").write_text(SPEC + "extras: {shop: {type: text}, n: {type: discrete, n: 9}}\n")
+    assert "is so already" in ok("archive", "evolve", "arm", "--spec", "arm.yaml").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "by --add or by --spec"),
+        (("--add", "shop=text", "--spec", "arm.yaml"), "by --add or by --spec"),
+        (("--add", "shop"), "not COLUMN=SPACE"),
+        (("--add", "shop={"), "not YAML"),
+        (("--add", "shop=colour"), "colour"),
+        (("--add", "../x=text"), "not lower-case letters"),
+        (("--add", "reward=text"), "name of a column of the step"),
+        (("--spec", "other.yaml"), "observation of 'arm' cannot change"),
+    ],
+    ids=str,
+)
+def test_a_spec_that_cannot_grow_so_stays(words: tuple[str, ...], said: str, folder: Path) -> None:
+    (folder / "arm.yaml").write_text(SPEC)
+    (folder / "other.yaml").write_text(SPEC.replace("[2]", "[3]"))
+    ok("archive", "create", "arm", "--spec", "arm.yaml")
+    before = ok("archive", "show", "arm", "--json").document
+    outcome = call("archive", "evolve", "arm", *words)
+    assert outcome.code == 2
+    assert said in outcome.err, outcome.err
+    assert ok("archive", "show", "arm", "--json").document == before

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import call, ok
+from tests.object_store import S3Place
 
 SOURCES = ["default", "file", "environment", "flag before", "flag after"]
 
@@ -88,3 +89,16 @@ def test_a_flag_stands_over_a_bad_value_of_the_environment() -> None:
 
 def test_json_may_stand_before_the_verb() -> None:
     assert json.loads(ok("--json", "config").out)[0]["name"] == "lake"
+
+
+def test_a_lake_on_s3_is_reached_by_settings_and_shows_no_secret(folder: Path, s3_place: S3Place) -> None:
+    written = [f"lake: {s3_place.url}", "lake_options:"]
+    written += [f"  {name}: '{value}'" for name, value in s3_place.options.items()]
+    (folder / "replaylake.yaml").write_text("\n".join(written))
+    ok("archive", "create", "cartpole", "--env", "CartPole-v1")
+    shown = ok("archive", "show", "cartpole", "--json")
+    assert shown.document["tables"]["steps"] == f"{s3_place.url}/cartpole/steps"
+    secret = s3_place.options["aws_secret_access_key"]
+    assert secret not in ok("config", "--json").out + ok("config").out
+    refused = call("ingest", "--once")
+    assert refused.code == 2 and "no folder for the embedded stream" in refused.err
