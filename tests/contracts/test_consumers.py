@@ -19,9 +19,10 @@ def test_nothing_comes_before_it_is_sought(bench: Bench) -> None:
     bench.send(b"one", partition=1)
     consumer = bench.join()
     assert (consumer.assignment, consumer.generation) == (frozenset(), 0)
-    while consumer.generation == 0:
-        assert consumer.poll(MANY, MANY, PATIENCE) == []  # at once: the assignment is new
-    assert consumer.assignment == {Partition("t", 0), Partition("t", 1)}
+    # A topic that was just made may be given out later than the group is joined.
+    while consumer.assignment != {Partition("t", 0), Partition("t", 1)}:
+        assert consumer.poll(MANY, MANY, PATIENCE) == []  # at once where the assignment is new
+    assert consumer.generation > 0
     assert bench.nothing_more(consumer)
     consumer.seek(Partition("t", 1), 0)
     assert values(bench.take(consumer, 1)) == [b"one"]

@@ -10,6 +10,7 @@ import json
 import os
 from typing import Any
 
+import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,3 +103,15 @@ def test_a_suite_that_the_library_wrote_is_read_and_written(oracle: Oracle) -> N
     ours = Suite.from_dict(written)
     assert ours.to_dict() == written
     assert [held.code for held in Gate(CARTPOLE, ours).rules][-2:] == ["between(reward)", "in_set(source)"]
+
+
+def test_of_objects_a_list_of_types_is_asked_value_by_value(oracle: Oracle) -> None:
+    frame = pd.DataFrame({"n": pd.Series(["a", None], dtype=object)})
+    kind, names = "expect_column_values_to_be_in_type_list", (["object"], ["O", "int"], ["str", "object_"])
+    rules = [{"type": kind, "kwargs": {"column": "n", "type_list": listed}} for listed in names]
+    suite = {"name": "types", "expectations": rules}
+    theirs = oracle.validate(suite, frame)["results"]
+    ours = Suite.from_dict(suite).validate(frame, "COMPLETE").to_dict()["results"]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine["success"] == other["success"]
+        assert is_alike(mine["result"], other["result"])

@@ -48,17 +48,22 @@ class TypesArguments(ColumnArguments):
 
 
 def _of_type(arguments: TypeArguments, columns: Columns) -> Rule | Measure:
-    return _judge(arguments.column, [arguments.type_], columns)
+    return _judge(arguments.column, [arguments.type_], columns, whole=frozenset({"object", "object_", "O"}))
 
 
 def _in_types(arguments: TypesArguments, columns: Columns) -> Rule | Measure:
     return _judge(arguments.column, arguments.type_list, columns)
 
 
-def _judge(column: str, names: list[str] | None, columns: Columns) -> Rule | Measure:
-    """Judge the column's one type; of a column of Python objects, each value's, as the library does."""
+def _judge(
+    column: str, names: list[str] | None, columns: Columns, whole: frozenset[str] = frozenset()
+) -> Rule | Measure:
+    """Judge the column's one type; of a column of Python objects, each value's, as the library does.
+
+    Of such a column, too, `whole` are names that are meant of the column.
+    """
     type_ = columns.type_of(column)
-    if column in columns.objects and names is not None and not {"object", "object_", "O"} & set(names):
+    if column in columns.objects and names is not None and not whole & set(names):
         return _per_value(column, names, type_, columns)
     held = _names_of(type_, column in columns.objects)
     success = names is None or any(_is_named(name, held, type_) for name in names)
