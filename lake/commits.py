@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from lake.parquet import (
-    WrittenFile,
-    partition_values,
-    read_batches,
-    read_file,
-    remove_files,
-    write_files,
-)
+from lake.parquet import WrittenFile, partition_values, remove_files, write_files
 from lake.stores import Store
-from schemas.errors import AlreadyExistsError, CommitConflictError, NotFoundError, StorageError
+from lake.table_log import ADDED, REPEAT, TableLog, location, translated
+from schemas.errors import AlreadyExistsError, CommitConflictError, StorageError
 from schemas.protocols import Move
 
 _RETRIES = 50  # appends of others stand before ours: each costs one attempt
-_ADDED = b"replaylake.added"
-_REPEAT = "Refresh, seek and repeat."
-_T = TypeVar("_T")
+_COMMIT = "replaylake.commit"  # names a commit in what the log says of it
 
 
-class CommitLog:
+class CommitLog(TableLog):
     """Append to a Delta table through one pinned version of it.
 
     A commit is made as the version after the pinned one, or refused by Delta because another writer was
     there first. Then the handle is refreshed, and tries again if the positions still are as they were.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        # The library's handle locks itself while it holds Python's lock: threads must queue up before it.
-        self._lock = threading.RLock()
-        self._table: DeltaTable = self._translated(self._open)
+    def __init__(self, store: Store, version: int | None = None) -> None:
+        super().__init__(store, version)
         self._names_at_first = frozenset(self.schema.names)
 
     @classmethod
@@ -57,10 +41,10 @@ class CommitLog:
         AlreadyExistsError for any other table.
         """
         with suppress(CommitConflictError):  # somebody else was faster by a hair
-            _translated(
+            translated(
                 store,
                 lambda: DeltaTable.create(
-                    _location(store),
+                    location(store),
                     schema,
                     mode="ignore",
                     partition_by=list(partition_by),
@@ -73,113 +57,6 @@ class CommitLog:
                 "table", store.url, hint="Choose another name, or remove what an earlier try has left there."
             )
         return made
-
-    @staticmethod
-    def is_table(store: Store) -> bool:
-        """Say whether a table is there."""
-        return _translated(store, lambda: DeltaTable.is_deltatable(_location(store), dict(store.options)))
-
-    @property
-    def store(self) -> Store:
-        """Where the table's files are."""
-        return self._store
-
-    @property
-    def version(self) -> int:
-        """The version that this handle is pinned to."""
-        with self._lock:
-            return self._table.version()
-
-    @property
-    def partition_by(self) -> list[str]:
-        """The partition columns, `date` first."""
-        with self._lock:
-            return list(self._table.metadata().partition_columns)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns, partition columns too."""
-        with self._lock:
-            return pa.schema(self._table.schema().to_arrow())
-
-    @property
-    def added_columns(self) -> list[str]:
-        """The columns that came to the table after it was made: a file may lack them."""
-        return [field.name for field in self.schema if _ADDED in (field.metadata or {})]
-
-    def at(self, version: int) -> CommitLog:
-        """Return a handle on an older version: Delta refuses to move through it what was moved since."""
-        older = CommitLog(self._store)
-        older._translated(lambda: older._table.load_as_version(version))
-        return older
-
-    def refresh(self) -> None:
-        """Pin the newest version."""
-        with self._lock:
-            self._translated(self._table.update_incremental)
-
-    def uris(self, names: Sequence[str]) -> list[str]:
-        """Return what other libraries open files of the table by."""
-        root = self._store.uri("").rstrip("/")
-        return [f"{root}/{name}" for name in names]
-
-    def file_names(self, predicate: str | None = None) -> list[str]:
-        """Return the version's files, relative to the table; a predicate leaves out those without a match."""
-        with self._lock:
-            root = self._table.table_uri.removeprefix("file://").rstrip("/") + "/"
-            uris = self._translated(lambda: self._table.file_uris(file_pruning_predicate=predicate))
-        # In the root's part some characters are escaped, in the rest none.
-        return sorted(uri.removeprefix("file://").removeprefix(root) for uri in uris)
-
-    def file_sizes(self) -> list[tuple[str, int, int]]:
-        """Return each file's name, its rows and its bytes, in the order in which they were written."""
-        with self._lock:
-            actions = pa.table(self._translated(lambda: self._table.get_add_actions(flatten=True)))
-        written = actions.sort_by([("modification_time", "ascending"), ("path", "ascending")])
-        names, rows, sizes = (written[name].to_pylist() for name in ("path", "num_records", "size_bytes"))
-        return [
-            (unquote(name), count or 0, size)  # here the library escapes what we wrote
-            for name, count, size in zip(names, rows, sizes, strict=True)
-        ]
-
-    def commits(self) -> list[dict[str, Any]]:
-        """Return what the log still tells of each commit, oldest first: version, timestamp, its metadata."""
-        with self._lock:
-            return self._translated(self._table.history)[::-1]
-
-    def added(self, since: int) -> list[str] | None:
-        """Name the files with new rows that came after a version; None where the log does not tell any more.
-
-        Files that hold rewritten rows are none of them. One of these may be out of the table by now, and
-        stays where it is stored until a vacuum.
-        """
-        names: list[str] = []
-        for version in range(since + 1, self.version + 1):
-            try:
-                lines = self._store.read(f"_delta_log/{version:020d}.json").splitlines()
-            except FileNotFoundError:
-                return None
-            adds = [json.loads(line).get("add") for line in lines]
-            names += [unquote(add["path"]) for add in adds if add and add["dataChange"]]
-        return names
-
-    def position(self, app_id: str) -> int:
-        """Return the last offset that landed for the app id, or -1."""
-        with self._lock:
-            version = self._table.transaction_version(app_id)
-        return -1 if version is None else version
-
-    def read(
-        self, name: str, columns: Sequence[str] | None = None, chosen: ds.Expression | None = None
-    ) -> pa.Table:
-        """Read columns of one of the table's files, all without a choice, as the table has them now."""
-        schema = self.schema
-        return read_file(self._store, name, schema, columns or schema.names, self.partition_by, chosen)
-
-    def batches(self, name: str, columns: Sequence[str] | None, rows: int) -> Iterator[pa.Table]:
-        """Iterate over columns of one of the table's files, so many rows at a time."""
-        schema = self.schema
-        return read_batches(self._store, name, schema, columns or schema.names, self.partition_by, rows)
 
     def append(
         self,
@@ -251,7 +128,7 @@ class CommitLog:
                 if field.name in held.names and not _alike(pa.schema([held.field(field.name)]), [field]):
                     raise AlreadyExistsError("column", field.name, hint="Give the new column another name.")
             missing = [
-                field.with_nullable(True).with_metadata({_ADDED: b"true"})
+                field.with_nullable(True).with_metadata({ADDED: b"true"})
                 for field in fields
                 if field.name not in held.names
             ]
@@ -261,7 +138,7 @@ class CommitLog:
                 added = Schema.from_arrow(pa.schema(missing)).fields
                 self._translated(partial(self._table.alter.add_columns, added))
             self.refresh()
-        raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=_REPEAT)
+        raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=REPEAT)
 
     def _commit(
         self,
@@ -272,11 +149,12 @@ class CommitLog:
         check: Callable[[], None],
     ) -> int:
         """Commit as the next version for which `check` does not raise; return one that has it."""
+        name = uuid.uuid4().hex
         properties = CommitProperties(
             app_transactions=[
                 Transaction(app_id, move.after) for app_id, move in moves.items() if move.after != move.before
             ],
-            custom_metadata=dict(metadata),
+            custom_metadata={**metadata, _COMMIT: name},
             # Delta would put our commit behind those of others unseen: we look at the positions between.
             max_commit_retries=0,
         )
@@ -284,19 +162,29 @@ class CommitLog:
             with self._lock:
                 for _ in range(_RETRIES):
                     check()  # another thread or attempt may have refreshed
-                    if self._write(actions, properties):
+                    if self._write(actions, properties, name):
                         break
-                    self.refresh()
                 else:
-                    raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=_REPEAT)
+                    raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=REPEAT)
                 self.refresh()  # a commit leaves the handle on the version before it
                 return self.version
         except CommitConflictError:
             remove_files(self._store, written)
             raise
 
-    def _write(self, actions: Sequence[AddAction | RemoveAction], properties: CommitProperties) -> bool:
+    def _has(self, commit: str, since: int) -> bool:
+        """Say whether a commit is there, after a version."""
+        for version in range(since + 1, self.version + 1):
+            infos = [action.get("commitInfo", {}) for action in self._actions(version) or ()]
+            if any(info.get(_COMMIT) == commit for info in infos):
+                return True
+        return False
+
+    def _write(
+        self, actions: Sequence[AddAction | RemoveAction], properties: CommitProperties, name: str
+    ) -> bool:
         """Commit as the version after ours; False where another writer has made that one."""
+        before = self.version
         try:
             self._translated(
                 lambda: self._table.create_write_transaction(
@@ -307,8 +195,13 @@ class CommitLog:
                     commit_properties=properties,
                 )
             )
-        except CommitConflictError:
-            return False
+        except StorageError as exc:  # a store may do what it was asked, and its answer get lost
+            self.refresh()
+            if self._has(name, before):
+                return True
+            if isinstance(exc, CommitConflictError):
+                return False
+            raise
         return True
 
     def check_positions(self, moves: Mapping[str, Move]) -> None:
@@ -319,12 +212,12 @@ class CommitLog:
                 raise CommitConflictError(
                     f"The position of {app_id} is {stored}, not {move.before}, from where it was to move "
                     f"to {move.after}.",
-                    hint=_REPEAT,
+                    hint=REPEAT,
                 )
 
     def _check(self, moves: Mapping[str, Move], onto: int | None) -> None:
         if onto is not None and self.version != onto:
-            raise CommitConflictError(f"The version is {self.version}, not {onto}.", hint=_REPEAT)
+            raise CommitConflictError(f"The version is {self.version}, not {onto}.", hint=REPEAT)
         self.check_positions(moves)
 
     def _conformed(self, rows: pa.Table) -> pa.Table:
@@ -346,33 +239,6 @@ class CommitLog:
             hint="Land rows with the columns and types of the archive's spec.",
         )
 
-    def _open(self) -> DeltaTable:
-        return DeltaTable(_location(self._store), storage_options=dict(self._store.options))
-
-    def _translated(self, action: Callable[[], _T]) -> _T:
-        return _translated(self._store, action)
-
-
-def _translated(store: Store, action: Callable[[], _T]) -> _T:
-    """Run an action of the Delta library; raise its errors as ours."""
-    try:
-        return action()
-    except TableNotFoundError as exc:
-        raise NotFoundError("table", store.url) from exc
-    except CommitFailedError as exc:
-        raise CommitConflictError(
-            f"Another writer committed first: {_first_line(exc)}.", hint=_REPEAT
-        ) from exc
-    except (DeltaError, OSError) as exc:
-        raise StorageError(
-            f"The lake's storage refused: {_first_line(exc)}.",
-            hint="Check that the place is there, is writable and has room.",
-        ) from exc
-
-
-def _location(store: Store) -> str:
-    return store.uri("").rstrip("/")
-
 
 def _alike(schema: pa.Schema, other: pa.Schema | Sequence[pa.Field]) -> bool:
     """Say whether columns have the same names and types; whether they may be null is one for all."""
@@ -380,7 +246,3 @@ def _alike(schema: pa.Schema, other: pa.Schema | Sequence[pa.Field]) -> bool:
     return schema.names == [field.name for field in fields] and all(
         map(pa.DataType.equals, schema.types, [field.type for field in fields])
     )
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).partition("\n")[0].rstrip(".") or type(exc).__name__

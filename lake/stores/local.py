@@ -131,7 +131,7 @@ class LocalStore:
         with _storage_errors(f"list {path}"):
             try:
                 with os.scandir(path) as entries:
-                    return [entry for entry in entries if not entry.name.startswith(_PARTIAL)]
+                    return [entry for entry in entries if not entry.name.startswith(PARTIAL)]
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
@@ -148,7 +148,7 @@ class LocalStore:
         """Write bytes beside their place, durably; what puts them there is durable when the block is left."""
         with _storage_errors(f"write {path}"):
             self._make_folder(path.parent)
-            partial = path.with_name(f"{_PARTIAL}{path.name}.{uuid.uuid4().hex}")
+            partial = path.with_name(f"{PARTIAL}{path.name}.{uuid.uuid4().hex}")
             try:
                 with partial.open("xb") as file:
                     file.write(data)
@@ -163,7 +163,7 @@ class LocalStore:
         return f"LocalStore({str(self._folder)!r})"
 
 
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"  # stands before the names of files that are being written
 
 
 def _check_folder(folder: Path) -> None:

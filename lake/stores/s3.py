@@ -54,7 +54,7 @@ class S3Store:
                 self._bucket_name,
                 prefix=self._prefix or None,
                 config=cast("Any", config),
-                client_options=cast("Any", client),
+                client_options=cast("Any", client or None),  # none of ours: those of AWS_* count
                 retry_config=cast("Any", _RETRIES),
             )
 
