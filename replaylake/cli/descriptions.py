@@ -1,4 +1,4 @@
-"""What the command says of a space, an archive and a snapshot."""
+"""What the command says of a space and an archive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from replaylake.cli.console import pairs
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lake import Archive, Lake, Snapshot
+    from lake import Archive, Lake
     from schemas.spaces import Space
 
 
@@ -73,21 +73,6 @@ class Holding:
                 **{f"{name} table": place for name, place in self.places.items()},
             }
         )
-
-
-def snapshot_table(snapshot: Snapshot) -> Table:
-    """Return a snapshot for people, a line for each thing."""
-    return pairs(
-        {
-            "snapshot": snapshot.id,
-            "archive": snapshot.archive.name,
-            "rows": f"{snapshot.rows:,}",
-            "where": snapshot.where,
-            "created": f"{snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC",
-            "table version": f"{snapshot.version:,}",
-            "files": f"{len(snapshot.files):,}",
-        }
-    )
 
 
 def space_text(space: Space) -> str:

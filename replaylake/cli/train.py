@@ -13,6 +13,7 @@ from replaylake.cli.assignments import parse_assignments
 from replaylake.cli.console import pairs
 from replaylake.cli.progress import Report, progress
 from replaylake.cli.run import Run
+from replaylake.cli.snapshot_text import erasure_text
 from replaylake.cli.verbs import add_verb
 from schemas.errors import AlreadyExistsError, StorageError, UsageError
 
@@ -34,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def train(
     run: Run,
-    snapshot: Annotated[str, typer.Option(metavar="ID", help="The snapshot to learn from.")],
+    snapshot: Annotated[
+        str, typer.Option(metavar="ID", help="The snapshot to learn from, by id or by name.")
+    ],
     assignments: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Settings of the algorithm; see `replaylake algorithms`."),
@@ -52,7 +55,9 @@ def train(
     overrides = parse_assignments(assignments or (), what="setting")
     _check_names(overrides)
     pinned = run.lake.snapshot(snapshot)
-    folder = output or Path("policies") / f"{snapshot}-{algorithm}-seed{seed}"
+    if pinned.erasures:
+        run.say(f"Of {pinned.id} were erased {erasure_text(pinned)}.")
+    folder = output or Path("policies") / f"{pinned.id}-{algorithm}-seed{seed}"
     _check_free(folder)
     from replaylake import train as learn
 
@@ -69,7 +74,8 @@ def train(
     metrics = dict(policy.metrics)
     document = {
         "policy": str(folder),
-        "snapshot": snapshot,
+        "snapshot": pinned.id,
+        "erasures": [erasure.id for erasure in pinned.erasures],
         "algorithm": algorithm,
         "seed": seed,
         "config": policy.config.model_dump(mode="json"),

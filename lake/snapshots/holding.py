@@ -1,0 +1,88 @@
+"""What maintenance asks of snapshots: which files they need, and what an erasure did to one.
+
+Who removes files or rewrites them looks at the table first, and at the snapshots after that: a snapshot that
+was made in between is one of files that were in the table, and is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from lake.cold import StepsTables
+from lake.snapshots.choice import Choice
+from lake.snapshots.contents import chosen_keys, measure
+from lake.snapshots.episode_keys import read_keys, write_keys
+from lake.snapshots.log import Document, StateLog, snapshot_log
+from lake.snapshots.making import bytes_of
+from lake.snapshots.snapshot import Snapshot
+from lake.tables import ArchiveTables
+from schemas.errors import NotFoundError
+
+
+def held_files(archive: ArchiveTables) -> frozenset[str]:
+    """Name the files of the steps table that stored snapshots need: they are never removed.
+
+    Ask after the table's files were listed, not before.
+    """
+    stored = snapshot_log(archive).all().values()
+    return frozenset(name for content in stored for name in content["files"])
+
+
+def mark_erased(
+    snapshot: Snapshot, erasure_id: str, rows: int, replaced_files: Mapping[str, str | None]
+) -> Snapshot:
+    """Say for ever that an erasure took rows from a snapshot, and which files it has now.
+
+    `replaced_files` gives the new name of each file that was rewritten, None where nothing is left of it; the
+    new ones are there already. Files of other snapshots may be among them. What else is stored of the
+    snapshot is put right: its amounts, and the keys of episodes that are gone. Done again, after a kill,
+    nothing is said twice. `rows` is how many of the snapshot's rows were erased.
+    """
+    log = snapshot_log(snapshot.archive)
+
+    def erased(held: Document | None) -> Document | None:
+        if held is None:
+            return None
+        return _erased(snapshot.archive, log, held, erasure_id, rows, replaced_files)
+
+    stored = log.change(snapshot.id, erased)
+    if stored is None:
+        raise NotFoundError("snapshot", snapshot.id)
+    log.forget(snapshot.id)
+    for name in log.store.names(snapshot.id, ".parquet"):  # which hold names of episodes that are gone
+        if f"{snapshot.id}/{name}" != stored["keys"]:
+            log.store.remove(f"{snapshot.id}/{name}")
+    return Snapshot.from_json(snapshot.archive, stored)
+
+
+def _erased(
+    archive: ArchiveTables,
+    log: StateLog,
+    held: Document,
+    erasure_id: str,
+    rows: int,
+    replaced_files: Mapping[str, str | None],
+) -> Document | None:
+    renamed = (replaced_files.get(name, name) for name in held["files"])
+    files = sorted({name for name in renamed if name is not None})
+    is_said = any(erasure["id"] == erasure_id for erasure in held["erasures"])
+    if is_said and files == held["files"]:
+        return None
+    table, choice = StepsTables(archive), Choice.from_json(held)
+    keys: pa.Table | None = None
+    if held["keys"] is not None:
+        keys = chosen_keys(table, files, choice, read_keys(log.store, held["keys"]))
+    contents = measure(table, files, choice, keys)
+    said = {"id": erasure_id, "rows": rows, "at": datetime.now(UTC).isoformat()}
+    return {
+        **held,
+        "files": list(contents.files),
+        "rows": contents.rows,
+        "episodes": contents.episodes,
+        "bytes": bytes_of(table, contents.files),
+        "keys": None if keys is None else write_keys(log.store, held["id"], keys),
+        "erasures": held["erasures"] if is_said else [*held["erasures"], said],
+    }
