@@ -1,6 +1,7 @@
 """What learners read: prepared columns, n-step returns and samplers."""
 
-from training.data.n_step import NStep, n_step
+from schemas.transitions import NStep
+from training.data.n_step import n_step
 from training.data.prepare import Normaliser, Prepared, prepare
 from training.data.samplers import UniformSampler
 
