@@ -1,5 +1,6 @@
 """Reports: pages that stand alone, and the plots in them."""
 
+from replaylake.report.bands import Band, BandChart, CountChart, band_chart, count_chart
 from replaylake.report.charts import (
     Bar,
     BarChart,
@@ -18,9 +19,12 @@ from replaylake.report.svg import Drawing, Scale, nice_ticks
 from replaylake.report.trends import LineChart, Part, StackedChart, line_chart, stacked_chart
 
 __all__ = [
+    "Band",
+    "BandChart",
     "Bar",
     "BarChart",
     "ColumnChart",
+    "CountChart",
     "DotChart",
     "Drawing",
     "Histogram",
@@ -30,8 +34,10 @@ __all__ = [
     "Series",
     "ShareChart",
     "StackedChart",
+    "band_chart",
     "bar_chart",
     "column_chart",
+    "count_chart",
     "distance",
     "dot_chart",
     "histogram",

@@ -89,6 +89,11 @@ class Drawing:
         drawn = self._add("rect", kind, x=x, y=y, width=max(width, 0), height=max(height, 0), rx=1.5)
         self._hinted(drawn, hint)
 
+    def area(self, corners: Sequence[tuple[float, float]], kind: str) -> None:
+        """Fill what lies between corners, in their order."""
+        points = " ".join(f"{_place(x)},{_place(y)}" for x, y in corners)
+        self._add("polygon", kind).set("points", points)
+
     def text(self, place: tuple[float, float], text: str, kind: str = "label", anchor: str = "start") -> None:
         """Write a text on its baseline; `anchor` is start, middle or end."""
         written = self._add("text", kind, x=place[0], y=place[1])

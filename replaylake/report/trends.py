@@ -67,7 +67,7 @@ def stacked_chart(chart: StackedChart) -> Drawing:
                 height = up(level) - up(level + value)
                 drawing.box((start, up(level + value)), (wide, height), f"mark tone-{part.tone}", hint)
             level += value
-    _name_places(drawing, chart.places, left, step)
+    name_places(drawing, chart.places, left, step)
     x_name(drawing, chart.x_name, left, right)
     return drawing
 
@@ -91,12 +91,12 @@ def line_chart(chart: LineChart) -> Drawing:
             before = at
         for at, hint in dots:
             drawing.circle(at, _RADIUS, f"dot tone-{part.tone}", hint)
-    _name_places(drawing, chart.places, left, step)
+    name_places(drawing, chart.places, left, step)
     x_name(drawing, chart.x_name, left, right)
     return drawing
 
 
-def _name_places(drawing: Drawing, places: Sequence[str], left: float, step: float) -> None:
+def name_places(drawing: Drawing, places: Sequence[str], left: float, step: float) -> None:
     """Write the names below the axis: as many as there is room for, the last one always among them."""
     widest = max(map(text_width, places), default=0) + _APART
     every = max(int(-(-widest // step)), 1)
