@@ -12,30 +12,41 @@ from lake.quarantine import (
     quarantine_rows,
     row_id,
 )
-from lake.reader import read_transitions
+from lake.reading import Blocks, StepArrays, open_blocks, read_arrays, read_transitions
 from lake.replays import ReplayLanding
 from lake.rows import choose_rows, read_steps, sample_snapshot, sample_steps
-from lake.snapshots import Snapshot
-from lake.sql import QueryResult
+from lake.snapshots import Snapshot, SnapshotDiff, delete_snapshot, diff_snapshots, pin, unpin
+from lake.sql import QueryLimits, QueryNames, QueryResult
 
 __all__ = [
     "Archive",
     "ArchiveLanding",
     "AuditScope",
+    "Blocks",
     "Lake",
     "QuarantineChoice",
+    "QueryLimits",
+    "QueryNames",
     "QueryResult",
     "ReasonSummary",
     "ReplayLanding",
     "Snapshot",
+    "SnapshotDiff",
+    "StepArrays",
     "Tally",
     "choose_rows",
+    "delete_snapshot",
+    "diff_snapshots",
+    "open_blocks",
+    "pin",
     "quarantine_count",
     "quarantine_reasons",
     "quarantine_rows",
+    "read_arrays",
     "read_steps",
     "read_transitions",
     "row_id",
     "sample_snapshot",
     "sample_steps",
+    "unpin",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,12 +15,17 @@ from lake.evolution import evolve, settle
 from lake.files import read_json, write_json, write_json_once
 from lake.maintenance.compact import compact_archive
 from lake.maintenance.compaction_report import CompactionReport
+from lake.maintenance.erase import erase
+from lake.maintenance.erasure_plan import Criterion, ErasurePlan, plan_erasure
+from lake.maintenance.erasure_report import ErasureReport
 from lake.maintenance.part_rewrite import CompactionOptions
+from lake.maintenance.retain import RetentionReport, retain
 from lake.maintenance.tombstones import append_unerased
 from lake.snapshots import Snapshot, create_snapshot
 from lake.spec_log import is_archive, newest_spec, write_spec
+from lake.statistics.collecting import Report
 from lake.statistics.results import ArchiveStatistics, By
-from lake.statistics.statistics import Report, archive_statistics
+from lake.statistics.statistics import archive_statistics
 from lake.stores import Store
 from lake.tables import SUITE_FILE, ArchiveTables
 from schemas.archive_spec import ArchiveSpec
@@ -56,13 +62,13 @@ class Archive(ArchiveTables):
     def open(cls, lake_store: Store, name: str, lake_id: str) -> Archive:
         """Open an archive that is there; raise NotFoundError where it is not."""
         store = lake_store.below(name)
-        spec, _ = newest_spec(store, name)
+        spec, version = newest_spec(store, name)
         if spec.name != name:
             raise StorageError(
                 f"The folder {store.url} holds the archive {spec.name!r}.",
                 hint=f"Name the folder {spec.name} again: an archive's name is not changed by its folder's.",
             )
-        return cls(lake_store, spec, lake_id)
+        return cls(lake_store, spec, lake_id, version)
 
     def change_suite(self, suite: Mapping[str, Any]) -> None:
         """Judge rows that are ingested from now on by another suite; what has landed stays."""
@@ -86,7 +92,8 @@ class Archive(ArchiveTables):
         Spaces, partitions and columns that are there cannot change. Raise SpecError for such a change, and
         CommitConflictError where another process changed the spec since this was opened.
         """
-        self._spec = evolve(self, spec)
+        self._spec_version = evolve(self, spec)
+        self._spec = spec
 
     def compact(
         self,
@@ -96,9 +103,35 @@ class Archive(ArchiveTables):
         """Rewrite small files into large ones, sorted, each key once; see `compact_archive`."""
         return compact_archive(self, options, on_progress)
 
-    def snapshot(self, where: str | None = None) -> Snapshot:
-        """Pin the accepted steps of now, or those that an SQL condition chooses, under an immutable id."""
-        return create_snapshot(self, where)
+    def retain(self, *, today: date | None = None, dry_run: bool = False) -> RetentionReport:
+        """Move steps of old days to the cold place, and delete older ones, as the spec says; see `retain`."""
+        return retain(self, today=today, dry_run=dry_run)
+
+    def plan_erasure(self, criterion: Criterion, reason: str) -> ErasurePlan:
+        """Say what an erasure would touch, and change nothing; see `plan_erasure`."""
+        return plan_erasure(self, criterion, reason)
+
+    def erase(self, plan: ErasurePlan, cache_folder: Path | None = None) -> ErasureReport:
+        """Erase what was planned, for good, and keep it out; `Lake.cache_folder` is purged where given."""
+        return erase(self, plan, cache_folder)
+
+    def snapshot(
+        self,
+        where: str | None = None,
+        *,
+        episodes: str | None = None,
+        any_step: str | None = None,
+        all_steps: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Snapshot:
+        """Keep the accepted steps of now, or those that are chosen, under an immutable id.
+
+        `where` is an SQL condition on a step, `episodes` one on a row of each episode; `any_step` and
+        `all_steps` choose the episodes of which a step, or each of them, meets a condition.
+        """
+        return create_snapshot(
+            self, where, episodes=episodes, any_step=any_step, all_steps=all_steps, columns=columns
+        )
 
     def statistics(
         self,

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lake.audit_log import AuditLog
 from lake.cold import StepsTables
 from lake.episodes import EpisodeLog, audited_schema
+from lake.parquet import partition_values
 from lake.rows import CHOSEN, ORDER, as_steps, one_row, parts_of, sample, select_steps, translated
 from lake.tables import ArchiveTables
 from lake.views import NoFiles, TableFiles, connect, quoted
@@ -65,7 +66,7 @@ class AuditScope:
         self.since = -1 if added is None else self.previous
         self._added = self._steps.file_names() if added is None else added
         self._refused = self._quarantine.file_names() if refused is None else refused
-        self.files = [*self._added, *self._older()]
+        self.files = self._now_in() if self.since >= 0 else list(self._added)
 
     @property
     def is_empty(self) -> bool:
@@ -200,6 +201,21 @@ class AuditScope:
             connection.register("given", episodes)
             query = f"select {columns} from given except select {columns} from audit.episodes"
             return connection.sql(query).to_arrow_table()
+
+    def _now_in(self) -> list[str]:
+        """Name the files that hold the new rows now, and those with earlier rows of their episodes.
+
+        A compaction may have rewritten what landed: its rows are then in other files of their days.
+        """
+        held = self._steps.file_names()
+        gone = set(self._added) - set(held)
+        days = {self._day(name) for name in gone}
+        rewritten = [name for name in held if self._day(name) in days]
+        there = [name for name in self._added if name not in gone]
+        return list(dict.fromkeys([*there, *rewritten, *self._older()]))
+
+    def _day(self, name: str) -> str | None:
+        return partition_values(name, self._steps.partition_by)["date"]
 
     def _older(self) -> list[str]:
         """Name the files that may hold earlier rows of the episodes that new rows are of.

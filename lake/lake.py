@@ -10,9 +10,9 @@ from typing import Any
 
 from lake.archive import Archive
 from lake.files import read_json, write_json_once
-from lake.snapshots import Snapshot, find_snapshot, list_snapshots
+from lake.snapshots import Snapshot, SnapshotNames, find_snapshot, list_snapshots
 from lake.spec_log import is_archive
-from lake.sql import QueryResult, run_query
+from lake.sql import QueryLimits, QueryNames, QueryResult, query_names, run_query
 from lake.stores import Store, open_store
 from lake.stores.local import LocalStore
 from schemas.archive_spec import ArchiveSpec, check_name
@@ -126,7 +126,13 @@ class Lake:
         folders = [name for name in self._store.folders() if not name.startswith(".")]
         return [name for name in folders if is_archive(self._store, name)]
 
-    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> QueryResult:
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        limits: QueryLimits | None = None,
+    ) -> QueryResult:
         """Run one SELECT over the views NAME.steps, NAME.transitions, NAME.episodes and NAME.quarantine.
 
         NAME.episodes is what audits found of each. NAME.quarantine_all has the rows that replays have
@@ -134,15 +140,24 @@ class Lake:
         Values belong in `parameters` (`?` or `$name`), never in the text. Nothing but the lake's own
         files can be read, and nothing written; what is not allowed raises QueryError.
         """
-        return run_query(self.archives(), query, parameters)
+        return run_query(self.archives(), query, parameters, limits)
 
-    def snapshot(self, snapshot_id: str) -> Snapshot:
-        """Find a snapshot by its id, in whichever archive it is."""
-        return find_snapshot(self.archives(), snapshot_id)
+    def query_names(self) -> QueryNames:
+        """Name what a query may name; nothing where the lake is not there yet."""
+        return query_names(self.archives() if self.names() else [])
+
+    def snapshot(self, id_or_name: str) -> Snapshot:
+        """Find a snapshot by its id or its name, in whichever archive it is."""
+        return find_snapshot(self.archives(), id_or_name)
 
     def snapshots(self) -> list[Snapshot]:
         """List the snapshots of every archive, oldest first."""
         return list_snapshots(self.archives())
+
+    @property
+    def snapshot_names(self) -> SnapshotNames:
+        """The names of snapshots, to give them and take them away."""
+        return SnapshotNames(self._store)
 
     def _prepare(self) -> str:
         if not self._store.exists(_LAKE_FILE):

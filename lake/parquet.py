@@ -87,19 +87,20 @@ def write_partition(
     waiting = next(tables, None)
     while waiting is not None:
         name = _new_name(values, level)
-        collected: list[Any] = []
         schema = waiting.schema
         with store.create(name) as file:
-            with pq.ParquetWriter(
-                file, schema, metadata_collector=collected, **_options(schema, level, order)
-            ) as writer:
-                while waiting is not None and (most_bytes is None or file.tell() < most_bytes):
+            # Without a collector of metadata, which on a full disk would hide what is wrong.
+            with pq.ParquetWriter(file, schema, **_options(schema, level, order)) as writer:
+                while waiting is not None:
                     writer.write_table(waiting, row_group_size=row_group_rows(waiting, level))
                     waiting = next(tables, None)
+                    if most_bytes is not None and file.tell() >= most_bytes:
+                        break
             size = file.tell()
-        stats = json.dumps(_statistics(collected[0]), ensure_ascii=False)
+        metadata = writer.writer.metadata
+        stats = json.dumps(_statistics(metadata), ensure_ascii=False)
         action = AddAction(name, size, dict(values), int(time.time() * 1000), data_change, stats)
-        yield WrittenFile(name, action, collected[0].num_rows)
+        yield WrittenFile(name, action, metadata.num_rows)
 
 
 def level_of(name: str) -> Level:

@@ -68,7 +68,7 @@ class ReplayLanding:
             yield found.select(schema.names).cast(schema)
 
     def still_open(self, rows: pa.Table) -> NDArray[np.bool_]:
-        """Say which rows of a batch no replay has resolved since `batches` was called, and no erasure taken."""
+        """Say which rows no replay has resolved since `batches` was called, and no erasure has taken."""
         self._tombstones.read()
         open_ = ~self._tombstones.erased(rows)
         for identities in self._log.lists(self._looked_at).read():

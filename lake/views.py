@@ -11,36 +11,14 @@ import pyarrow as pa
 from lake.cold import StepsTables
 from lake.commits import CommitLog
 from lake.parquet import partition_values
-from lake.replay_log import RESOLVED_FIELDS, ROW_IDENTITY, ReplayLists
+from lake.replay_log import ReplayLists
 from lake.stores import StoreFilesystem
 from lake.stores.s3 import S3Store
+from lake.view_queries import audited_query, columns_shown, quarantine_queries, transitions_query
 from schemas.errors import StorageError
 
-# The names with a blank are ours alone: no extra column can have one.
-_TRANSITIONS = """
-    select * exclude ("following observation")
-        replace (coalesce(next_observation, "following observation") as next_observation)
-    from (
-        select *,
-            if(episode_id is not null and lead(step) over turns = step + 1,
-                lead(observation) over turns, null) as "following observation"
-        from {name}.steps
-        window turns as (
-            partition by source, agent_id, episode_id order by step nulls first, event_id nulls first
-        )
-    )
-    where reward is not null
-        and (terminated or next_observation is not null
-            or (not truncated and "following observation" is not null))
-"""
-# An audit of an episode that has grown adds a row; the newest says how the episode is now.
-_EPISODES = """
-    select {shown} from {source}
-    qualify row_number() over (
-        partition by source, agent_id, episode_id order by audited_version desc, audited_at desc
-    ) = 1
-"""
 _READING = "hive_types_autocast = false"
+_NOT_THERE = re.compile(r'"([^"]+?)(?:/\*\*/\*\.parquet)" - file system operations are disabled')
 _GLOB = re.compile(r"[*?[]")
 
 
@@ -86,6 +64,13 @@ class TableFiles:
             selects.append(f"select *, {given} from {found}")
         return f"({' union all by name '.join(selects)})"
 
+    @property
+    def resolved_source(self) -> str | None:
+        """The SQL that reads the lists of what replays have resolved."""
+        if not self.resolved:
+            return None
+        return f"read_parquet({_globs(self.resolved)}, hive_partitioning = false)"
+
 
 class NoFiles(TableFiles):
     """Stand for a table that is not there yet: it has columns, and no rows."""
@@ -100,82 +85,96 @@ class NoFiles(TableFiles):
 
 def connect(tables: Mapping[str, Mapping[str, TableFiles]]) -> duckdb.DuckDBPyConnection:
     """Open a connection with the views of archives, locked so that it reads their files and no others."""
-    connection = duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
-    connection.execute("set TimeZone = 'UTC'")
-    remote = [
-        store
-        for views in tables.values()
-        for view in views.values()
-        for store in view.stores
-        if isinstance(store, S3Store)
-    ]
-    if remote:
-        connection.register_filesystem(StoreFilesystem(remote))
-    paths = [
-        path for views in tables.values() for view in views.values() for path in (*view.files, *view.resolved)
-    ]
-    patterns = [_escaped(path) for path in paths if _GLOB.search(path)]
-    connection.execute(f"set allowed_paths = {_list([*paths, *patterns])}")
-    connection.execute("set enable_external_access = false")
+    connection = open_connection()
+    allow_files(connection, [table for views in tables.values() for table in views.values()])
     for name, views in tables.items():
-        connection.execute(f"create schema {quoted(name)}")
-        for view, files in views.items():
-            _create_view(connection, name, view, files)
-    connection.execute("set lock_configuration = true")
+        create_views(connection, name, views)
+    lock(connection)
     return connection
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, table: TableFiles) -> None:
-    empty = quoted(f"empty_{name}_{view}")
-    source = table.source if table.files else empty
-    if not table.files:
-        connection.register(f"empty_{name}_{view}", table.schema.empty_table())
-    elif table.added_columns:  # all files may be older than they
-        added = pa.schema([table.schema.field(column) for column in table.added_columns])
-        connection.register(f"empty_{name}_{view}", added.empty_table())
-        source = f"(select * from {source} union all by name select * from {empty})"
-    shown = ", ".join(map(quoted, table.schema.names))
-    if "action_log_prob" in table.schema.names:
-        shown += ", exp(action_log_prob) as action_probability"
-    queries = {view: f"select {shown} from {source}"}
-    if view == "steps":
-        queries["transitions"] = _TRANSITIONS.format(name=quoted(name))
-    if view == "episodes":
-        queries[view] = _EPISODES.format(shown=shown, source=source)
-    if view == "quarantine":
-        queries = _quarantine_queries(shown, source, table.resolved)
-    for made, query in queries.items():
-        try:
-            connection.execute(f"create view {quoted(name)}.{quoted(made)} as {query}")
-        except duckdb.Error as exc:  # it looks into the files already
-            raise unreadable(exc) from exc
-
-
-def _quarantine_queries(shown: str, source: str, resolved: Sequence[str]) -> dict[str, str]:
-    """Return the view without the rows that replays have resolved, and the one that says of all how."""
-    said = ", ".join(field.name for field in RESOLVED_FIELDS)
-    if not resolved:
-        nothing = ", ".join(f"null::varchar as {field.name}" for field in RESOLVED_FIELDS)
-        return {
-            "quarantine": f"select {shown} from {source}",
-            "quarantine_all": f"select {shown}, {nothing} from {source}",
+def open_connection(settings: Mapping[str, str | int] | None = None) -> duckdb.DuckDBPyConnection:
+    """Open an engine of its own, which sees no variable of Python; it is not locked yet."""
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            **(settings or {}),
         }
-    lists = f"read_parquet({_globs(resolved)}, hive_partitioning = false) as listed"
-    listed = f"{lists} using ({', '.join(ROW_IDENTITY)})"
-    return {
-        "quarantine": f"select {shown} from {source} as held anti join {listed}",
-        "quarantine_all": f"select {shown}, {said} from {source} as held left join {listed}",
-    }
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def allow_files(connection: duckdb.DuckDBPyConnection, tables: Sequence[TableFiles]) -> None:
+    """Let a connection read the files of tables, and from now on no others."""
+    remote = [store for table in tables for store in table.stores if isinstance(store, S3Store)]
+    if remote:
+        connection.register_filesystem(StoreFilesystem(remote))
+    paths = list(dict.fromkeys(path for table in tables for path in (*table.files, *table.resolved)))
+    patterns = [_escaped(path) for path in paths if _GLOB.search(path)]
+    connection.execute(f"set allowed_paths = {_list([*paths, *patterns])}")
+    connection.execute("set enable_external_access = false")
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let nobody change the settings of a connection any more."""
+    connection.execute("set lock_configuration = true")
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, name: str, views: Mapping[str, TableFiles]) -> None:
+    """Create the views of an archive over the files of its tables."""
+    connection.execute(f"create schema {quoted(name)}")
+    for view, table in views.items():
+        source = table_source(connection, f"{name}.{view}", table)
+        shown = columns_shown(table.schema.names)
+        queries = {view: f"select {shown} from {source}"}
+        if view == "steps":
+            queries["transitions"] = transitions_query(f"{quoted(name)}.steps")
+        if view == "episodes":
+            queries[view] = audited_query(shown, source)
+        if view == "quarantine":
+            queries = quarantine_queries(shown, source, table.resolved_source)
+        for made, query in queries.items():
+            create_view(connection, name, made, query)
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, query: str) -> None:
+    """Create one view; raise StorageError where a file does not read, for it looks into one already."""
+    try:
+        connection.execute(f"create view {quoted(name)}.{quoted(view)} as {query}")
+    except duckdb.Error as exc:
+        raise unreadable(exc) from exc
+
+
+def table_source(connection: duckdb.DuckDBPyConnection, name: str, table: TableFiles) -> str:
+    """Return the SQL that reads a table, which may have no files; `name` is what else nothing is called."""
+    empty = quoted(f"empty {name}")
+    if not table.files:
+        connection.register(f"empty {name}", table.schema.empty_table())
+        return empty
+    if not table.added_columns:
+        return table.source
+    added = pa.schema([table.schema.field(column) for column in table.added_columns])
+    connection.register(f"empty {name}", added.empty_table())  # all files may be older than they
+    return f"(select * from {table.source} union all by name select * from {empty})"
 
 
 def unreadable(exc: duckdb.Error) -> StorageError:
     """Return the error for a file of a table that is gone or damaged."""
+    said = str(exc).partition(chr(10))[0].rstrip(".")
+    gone = is_gone(said)
     return StorageError(
-        f"A file of the archive does not read: {str(exc).partition(chr(10))[0].rstrip('.')}.",
+        f"A file of the archive does not read: {f'{gone} is not there' if gone else said}.",
         hint="Restore the archive from a copy.",
     )
+
+
+def is_gone(said: str) -> str | None:
+    """Return the file that the engine says it did not find: it looks for a folder of that name then."""
+    found = _NOT_THERE.search(said)
+    return found[1] if found else None
 
 
 def quoted(name: str) -> str:

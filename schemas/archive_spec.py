@@ -48,13 +48,22 @@ class ArchiveSpec(BaseModel):
     allowed_clock_skew: timedelta = timedelta(days=1)  # how far event_time may lie after the message's own
     earliest_event_time: AwareDatetime = datetime(2000, 1, 1, tzinfo=UTC)
     max_partitions_per_commit: Annotated[int, Field(ge=1)] = 1000
-    retention_days: Annotated[int, Field(ge=1)] | None = None
+    hot_days: Annotated[int, Field(ge=1)] | None = None  # rows of older days move to the cold place
+    cold: str | None = None  # where that is: an absolute folder or s3://...; beside the tables without it
+    retention_days: Annotated[int, Field(ge=1)] | None = None  # rows of older days are deleted
 
     @field_validator("name")
     @classmethod
     def _name_is_plain(cls, name: str) -> str:
         check_name(name)
         return name
+
+    @field_validator("cold")
+    @classmethod
+    def _cold_is_a_place(cls, cold: str | None) -> str | None:
+        if cold is not None and not cold.startswith(("s3://", "/")):
+            raise ValueError(f"cold {cold!r} is neither an absolute folder nor s3://bucket/prefix")
+        return cold
 
     @model_validator(mode="after")
     def _is_possible(self) -> ArchiveSpec:
@@ -78,6 +87,11 @@ class ArchiveSpec(BaseModel):
             raise ValueError(f"reward_range {self.reward_range} is not low, high")
         if self.allowed_clock_skew < timedelta(0):
             raise ValueError("allowed_clock_skew is negative")
+        if self.hot_days and self.retention_days and self.hot_days >= self.retention_days:
+            raise ValueError(
+                f"hot_days {self.hot_days} is not below retention_days {self.retention_days}: "
+                "rows would be deleted before they move"
+            )
         return self
 
     @property

@@ -243,6 +243,13 @@ class Landing(Committed, Protocol):
     def quarantined(self, partition: Partition, after: int) -> frozenset[tuple[int, int]]:
         """Return (offset, row) of what quarantine holds of the partition beyond offset `after`."""
 
+    def erased(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Say of rows which of them must not land again, in neither table, for an erasure took them out.
+
+        They have the wire's columns and the lineage; `raw`, too, where they go to quarantine. A commit
+        fails with CommitConflictError where another erasure was decided since the last `refresh`.
+        """
+
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]
     ) -> int:

@@ -41,6 +41,7 @@ class _Buffer:
     accepted: list[pa.Table] = field(default_factory=list)
     refused: list[pa.Table] = field(default_factory=list)
     duplicates: int = 0
+    erased: int = 0
     rows: int = 0
     size: int = 0
     since: float | None = None  # when the first message came
@@ -53,6 +54,7 @@ class Flush:
     accepted: tuple[pa.Table, ...]
     refused: tuple[pa.Table, ...]
     duplicates: int
+    erased: int
     judged: dict[str, Move]  # of the quarantine table, by app id
     landed: dict[str, Move]  # of the steps table, by app id
     settled: dict[int, int]  # by partition: up to this offset verdicts stood before
@@ -192,10 +194,12 @@ class Intake:
             self._window,
             {number: progress.settled for number, progress in self._progress.items()},
             [*(self._in_flight.accepted if self._in_flight else ()), *buffer.accepted],
+            self._landing.erased,
         )
         buffer.accepted.append(judged.accepted)
         buffer.refused.append(judged.refused)
         buffer.duplicates += judged.duplicates
+        buffer.erased += judged.erased
         buffer.rows += judged.accepted.num_rows + judged.refused.num_rows
         buffer.size += judged.accepted.nbytes + judged.refused.nbytes
         for number, offset in examined.last.items():
@@ -220,6 +224,7 @@ class Intake:
             tuple(buffer.accepted),
             tuple(buffer.refused),
             buffer.duplicates,
+            buffer.erased,
             {
                 p.app_id: Move(p.settled.upto, p.buffered)
                 for p in moved.values()
@@ -248,6 +253,7 @@ class Intake:
             accepted=accepted.num_rows,
             quarantined=refused.num_rows,
             duplicates=flush.duplicates,
+            erased=flush.erased,
             flagged=int(np.count_nonzero(pc.list_value_length(accepted["flags"]))),
             reasons=Counter(count_reasons(refused)),
             commits=1,

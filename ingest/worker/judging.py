@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,7 @@ class Judged:
     accepted: pa.Table  # the steps table's columns but for ingested_at
     refused: pa.Table  # the quarantine table's columns but for ingested_at
     duplicates: int
+    erased: int
 
 
 def examine(messages: Sequence[Message], topic: Topic, spec: ArchiveSpec, gate: Gate) -> Examined:
@@ -74,16 +75,18 @@ def judge(
     window: KeyWindow,
     settled: Mapping[int, Settled],
     pending: Sequence[pa.Table],
+    erased: Callable[[pa.Table], Mask],
 ) -> Judged:
     """Say where rows go, given what was landed and settled before, in the order of the stream.
 
-    `pending` are the accepted rows of this run that are not committed yet.
+    `pending` are the accepted rows of this run that are not committed yet. What was `erased` goes nowhere.
     """
     decoded, rows, sent, verdict = examined.decoded, examined.rows, examined.sent, examined.verdict
     on_time = examined.on_time
     past, held = _settled_rows(rows, settled)
-    accepted = ((verdict.accepted & on_time) | past) & ~held
-    refused = ~accepted & ~held
+    gone = erased(rows)
+    accepted = ((verdict.accepted & on_time) | past) & ~held & ~gone
+    refused = ~accepted & ~held & ~gone
 
     candidates = gated(rows, verdict, accepted)
     split = window.split(candidates, pending)
@@ -91,14 +94,18 @@ def judge(
     landing = split.fresh | late_conflict
     clashing = split.conflict & ~late_conflict
 
-    tables = [_faults(examined, spec, settled, gate)]
+    faults = _faults(examined, spec, settled, gate)
+    unfit = erased(faults)
+    tables = [_chosen(faults, ~unfit)]
     if refused.any():
         reasons, details = why(decoded.table, verdict, rows["event_time"], on_time, refused, gate)
         chosen = pa.array(refused)
         tables.append(_refused(rows.filter(chosen), sent.filter(chosen), reasons, details, gate))
     if clashing.any():
         tables.append(_clashing(rows, sent, accepted, clashing, gate))
-    return Judged(_chosen(candidates, landing), pa.concat_tables(tables), int(split.duplicate.sum()))
+    refusals = pa.concat_tables(tables)
+    count = int((gone & ~held).sum() + unfit.sum())
+    return Judged(_chosen(candidates, landing), refusals, int(split.duplicate.sum()), count)
 
 
 def _settled_rows(rows: pa.Table, settled: Mapping[int, Settled]) -> tuple[Mask, Mask]:

@@ -45,7 +45,7 @@ class IngestMetrics:
 
     def landed(self, archive: str, report: IngestReport, seconds: float) -> None:
         """Count a flush that was committed."""
-        for outcome in ("accepted", "quarantined", "duplicates", "flagged"):
+        for outcome in ("accepted", "quarantined", "duplicates", "flagged", "erased"):
             self._rows.labels(archive, outcome).inc(getattr(report, outcome))
         for reason, count in report.reasons.items():
             self._refused.labels(archive, reason.partition("(")[0]).inc(count)  # few kinds, many columns

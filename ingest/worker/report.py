@@ -17,6 +17,7 @@ class IngestReport:
     accepted: int = 0
     quarantined: int = 0
     duplicates: int = 0
+    erased: int = 0  # an erasure keeps them out for good
     flagged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     commits: int = 0
@@ -27,6 +28,7 @@ class IngestReport:
         self.accepted += other.accepted
         self.quarantined += other.quarantined
         self.duplicates += other.duplicates
+        self.erased += other.erased
         self.flagged += other.flagged
         self.reasons.update(other.reasons)
         self.commits += other.commits
@@ -39,6 +41,7 @@ class IngestReport:
             "quarantined": self.quarantined,
             "reasons": dict(self.reasons.most_common()),
             "duplicates": self.duplicates,
+            "erased": self.erased,
             "flagged": self.flagged,
             "commits": self.commits,
             "conflicts": self.conflicts,
@@ -48,5 +51,7 @@ class IngestReport:
         lines = [
             f"{self.accepted:,} accepted, {self.quarantined:,} quarantined, {self.duplicates:,} duplicates"
         ]
+        if self.erased:
+            lines[0] += f", {self.erased:,} erased before"
         lines.extend(f"  {count:>9,}  {reason}" for reason, count in self.reasons.most_common())
         return "\n".join(lines)

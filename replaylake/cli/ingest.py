@@ -136,4 +136,6 @@ def _shown(done: IngestReport) -> Table:
     for reason, count in done.reasons.most_common():
         shown.add_row(f"  {reason}", f"{count:,}", style="dim")
     shown.add_row("duplicates", f"{done.duplicates:,}")
+    if done.erased:
+        shown.add_row("erased before", f"{done.erased:,}")
     return shown
