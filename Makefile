@@ -35,6 +35,7 @@ JOBS ?= 2
 
 test: $(READY)  ## all tests, a file at a time in each of JOBS processes, with branch coverage; ends with a summary line
 	@rm -f .coverage .coverage.*
+	@command -v go >/dev/null && $(BIN)/python -m deploy.s3.server build || true  # no test's time limit is for that
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(READY)  ## style, format, types, import contracts, and that the lock is current
@@ -67,6 +68,9 @@ s3: $(READY)  ## a real S3 server on loopback, without Docker (S3_PORT; needs Go
 
 s3-stop: $(READY)  ## stop it; what it holds stays in .cache/s3
 	@$(BIN)/python -m deploy.s3.server stop --port $(S3_PORT)
+
+interop: $(READY)  ## Spark with Delta, Polars, pandas with fastparquet and DuckDB read an archive back (Java 17, Maven)
+	@$(BIN)/python -m tests.interop
 
 lock: $(READY)  ## bring the lock file up to date with pyproject.toml
 	@$(COMPILE) --output-file $(LOCK) >/dev/null

@@ -19,7 +19,7 @@ from obstore.store import S3Store
 from deploy.s3 import program
 from deploy.s3.program import ServerError
 from deploy.s3.server import BUCKET, Server, free_port
-from tests.object_store import S3Place, require_s3
+from tests.object_store import REQUIRED, S3Place, require_s3, running_server
 
 
 def client(server: Server, changed: Mapping[str, str] | None = None) -> S3Store:
@@ -120,6 +120,12 @@ def test_without_go_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp
     assert program.is_missing()
     with pytest.raises(ServerError, match="built by Go, and no program 'go'"):
         program.build()
+    monkeypatch.delenv(REQUIRED, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NO REAL S3 HERE: go not found"):
+        require_s3()
+    monkeypatch.setenv(REQUIRED, "1")
+    with pytest.raises(ServerError, match="no program 'go'"):
+        next(running_server(tmp_path))
 
 
 def test_a_build_that_fails_shows_what_go_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

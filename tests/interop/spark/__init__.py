@@ -1,0 +1,1 @@
+"""Apache Spark with Delta Lake, in an environment of its own."""
