@@ -11,7 +11,7 @@ LOCK := requirements.lock
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --group dev --universal \
 	--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
-.PHONY: setup demo test check bench kafka kafka-stop chaos s3 s3-stop interop lock clean help
+.PHONY: setup demo test check bench kafka kafka-stop chaos contest s3 s3-stop interop lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -71,6 +71,9 @@ s3-stop: $(READY)  ## stop it; what it holds stays in .cache/s3
 
 interop: $(READY)  ## Spark with Delta, Polars, pandas with fastparquet and DuckDB read an archive back (Java 17, Maven)
 	@$(BIN)/python -m tests.interop
+
+contest: $(READY)  ## four writers beside two compactions, two minutes on a folder and two on S3 (ARGS='--seconds N')
+	@$(BIN)/python -m tests.lake.maintenance.contest $(ARGS)
 
 lock: $(READY)  ## bring the lock file up to date with pyproject.toml
 	@$(COMPILE) --output-file $(LOCK) >/dev/null

@@ -13,8 +13,8 @@ from schemas.step import DATE_FIELD, GATE_FIELDS, KEY_COLUMNS, LINEAGE_FIELDS
 
 KEY_NAMES = tuple(f"key_{name}" for name in KEY_COLUMNS)
 # What the gate and the worker add, and the time: sent again, a row may carry another one.
-NOT_SAID = frozenset({field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD)} | {"event_time"})
-SEEDS = (0x5EED, 0xC0FFEE)
+_NOT_SAID = frozenset({field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD)} | {"event_time"})
+_SEEDS = (0x5EED, 0xC0FFEE)
 
 
 def key_expressions() -> list[pl.Expr]:
@@ -34,9 +34,9 @@ def has_key() -> pl.Expr:
 def hash_halves(columns: Iterable[str | pl.Expr]) -> list[pl.Expr]:
     """Return two hashes over columns together, 128 bits of them; they hold for this process alone."""
     together = pl.struct(list(columns))
-    return [together.hash(seed).alias(f"hash_{number}") for number, seed in enumerate(SEEDS)]
+    return [together.hash(seed).alias(f"hash_{number}") for number, seed in enumerate(_SEEDS)]
 
 
 def said_columns(columns: Iterable[str]) -> list[str]:
     """Name the columns that hold what the producer said, of those given."""
-    return [name for name in columns if name not in NOT_SAID]
+    return [name for name in columns if name not in _NOT_SAID]

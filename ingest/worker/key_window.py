@@ -18,14 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.keys import KEY_NAMES, hash_halves, key_expressions, said_columns
 from schemas.protocols import Committed
-from schemas.step import DATE_FIELD, GATE_FIELDS, KEY_COLUMNS, LINEAGE_FIELDS
+from schemas.step import KEY_COLUMNS
 
 Hashes = NDArray[np.uint64]
-_KEY = [f"key_{name}" for name in KEY_COLUMNS]
-# What the gate and the worker add, and the time: sent again, a row may carry another one.
-_NOT_SAID = frozenset({field.name for field in (*GATE_FIELDS, *LINEAGE_FIELDS, DATE_FIELD)} | {"event_time"})
-_SEEDS = (0x5EED, 0xC0FFEE)
 _SPILL_FROM = 1 << 21  # hashes in one sorted run: 16 MiB
 
 
@@ -145,12 +142,16 @@ class KeyWindow:
         before = pl.concat(
             [batch.clear(), *(_fingerprints(_having(met, table)) for table in self._landed(rows, suspect))]
             + [_fingerprints(_having(met, table)) for table in pending]
-        ).unique(_KEY, keep="first", maintain_order=True)
+        ).unique(KEY_NAMES, keep="first", maintain_order=True)
         judged = batch.join(
-            before.rename({"content": "landed"}), on=_KEY, how="left", nulls_equal=True, maintain_order="left"
+            before.rename({"content": "landed"}),
+            on=KEY_NAMES,
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
         ).select(
-            fresh=pl.col("landed").is_null() & (pl.int_range(pl.len()).over(_KEY) == 0),
-            same=pl.col("content") == pl.coalesce("landed", pl.col("content").first().over(_KEY)),
+            fresh=pl.col("landed").is_null() & (pl.int_range(pl.len()).over(KEY_NAMES) == 0),
+            same=pl.col("content") == pl.coalesce("landed", pl.col("content").first().over(KEY_NAMES)),
         )
         split = _all_fresh(len(hashes))
         split.fresh[concerned] = judged["fresh"].to_numpy()
@@ -167,16 +168,9 @@ class KeyWindow:
 
 def key_hashes(rows: pa.Table) -> Hashes:
     """Hash each row's key: the producer's own id where it has one, else its place in an episode."""
-    frame = pl.DataFrame(rows.select(KEY_COLUMNS)).select(_key_columns())
-    hashes: Hashes = frame.select(pl.struct(_KEY).hash(_SEEDS[0])).to_series().to_numpy()
+    frame = pl.DataFrame(rows.select(KEY_COLUMNS)).select(hash_halves(key_expressions())[0])
+    hashes: Hashes = frame.to_series().to_numpy()
     return hashes
-
-
-def _key_columns() -> list[pl.Expr]:
-    own = pl.col("event_id").is_not_null()
-    always = [pl.col(name).alias(f"key_{name}") for name in ("event_id", "source")]
-    place = ("agent_id", "episode_id", "step")
-    return always + [pl.when(~own).then(pl.col(name)).alias(f"key_{name}") for name in place]
 
 
 def _having(hashes: Hashes, rows: pa.Table) -> pa.Table:
@@ -185,9 +179,8 @@ def _having(hashes: Hashes, rows: pa.Table) -> pa.Table:
 
 def _fingerprints(rows: pa.Table) -> pl.DataFrame:
     """Return each row's key, and 128 bits of hash over everything that its producer said."""
-    said = pl.struct([name for name in rows.column_names if name not in _NOT_SAID])
-    halves = [said.hash(seed).alias(str(seed)) for seed in _SEEDS]
-    return pl.DataFrame(rows).select(*_key_columns(), content=pl.struct(halves))
+    content = pl.struct(hash_halves(said_columns(rows.column_names)))
+    return pl.DataFrame(rows).select(*key_expressions(), content=content)
 
 
 def _by_date(dates: pa.ChunkedArray) -> list[tuple[str, NDArray[np.int64]]]:

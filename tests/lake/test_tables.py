@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake import Archive, Lake, read_transitions
-from lake.parquet import partition_values, write_files
+from lake.parquet import level_of, partition_values, write_files, write_partition
 from lake.stores import open_store
 from schemas.archive_spec import ArchiveSpec
 from schemas.spaces import Box, Dict, MultiBinary, Text, Tuple
@@ -220,3 +220,28 @@ def test_partition_values_are_read_off_the_last_folders(tmp_path: Path) -> None:
     assert partition_values(path, ["date", "agent_id"]) == {"date": "2026-01-01", "agent_id": None}
     assert partition_values(path, []) == {}
     assert partition_values("/d/a=x%2Fy/p", ["a"]) == {"a": "x/y"}
+
+
+def test_rows_that_are_rewritten_are_no_new_ones_and_their_files_say_their_level(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    for level in ("hot", "compact", "cold"):
+        [written] = write_files(store, landed_rows(SPEC, 3), ["date"], level, data_change=level == "hot")
+        assert level_of(written.name) == level
+        assert (written.rows, written.action.data_change) == (3, level == "hot")
+        assert store.open(written.name).size() == written.action.size
+    assert level_of("date=2026-01-01/of-another-writer.parquet") == "hot"
+
+
+def test_a_new_file_is_begun_where_one_is_long_enough(tmp_path: Path) -> None:
+    store, rows = open_store(tmp_path), landed_rows(SPEC, 4).drop_columns(["date"])
+    pieces = [rows.slice(start, 1) for start in range(4)]
+    values = {"date": "2026-01-01"}
+
+    def written(most_bytes: int | None) -> list[int]:
+        files = write_partition(
+            store, iter(pieces), values, "compact", data_change=False, most_bytes=most_bytes
+        )
+        return [file.rows for file in files]
+
+    assert (written(1), written(None)) == ([1, 1, 1, 1], [4])
+    assert list(write_partition(store, iter([]), values, "compact", data_change=False)) == []
