@@ -140,6 +140,11 @@ class CommitLog(TableLog):
             self.refresh()
         raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=REPEAT)
 
+    def checkpoint(self) -> None:
+        """Sum the log up, so that whoever opens the table reads that and no long row of commits."""
+        with self._lock:
+            self._translated(self._table.create_checkpoint)
+
     def _commit(
         self,
         actions: Sequence[AddAction | RemoveAction],

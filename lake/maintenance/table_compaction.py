@@ -50,7 +50,7 @@ class TableCompactor:
 
     def run(self) -> Iterator[TableCompaction]:
         """Compact part by part, and yield what was done to each."""
-        parts = self._parts()
+        parts, begun = self._parts(), self._table.version
         for name in sorted(parts, key=str):
             counted = TableCompaction()
             files: Files = parts[name]
@@ -72,6 +72,8 @@ class TableCompactor:
                     hint="Let one compaction run at a time.",
                 )
             yield counted
+        if self._table.version > begun:
+            self._table.checkpoint()
 
     def _parts(self) -> Mapping[str | None, Files]:
         """Return the files of the newest version by part and partition."""

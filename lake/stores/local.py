@@ -25,9 +25,10 @@ class LocalStore:
     is_remote = False
     options: Mapping[str, str] = {}
 
-    def __init__(self, folder: Path) -> None:
-        _check_folder(folder)
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
+        """Open a folder; `root` is the same absolute and without links, where that is known already."""
         self._folder = folder
+        self._root = _checked_root(folder) if root is None else root
 
     @property
     def folder(self) -> Path:
@@ -41,11 +42,11 @@ class LocalStore:
 
     def below(self, folder: str) -> LocalStore:
         """Return a folder of the store as a store of its own."""
-        return LocalStore(self._folder / folder)
+        return LocalStore(self._folder / folder, self._root / folder)
 
     def uri(self, name: str) -> str:
         """Return the path of a file, absolute and without links."""
-        return str(self._folder.resolve() / name)
+        return f"{self._root}/{name}"
 
     def exists(self, name: str) -> bool:
         """Say whether a file is there."""
@@ -123,11 +124,11 @@ class LocalStore:
             yield StoredFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     def _path(self, name: str) -> Path:
-        return self._folder / name
+        return self._root / name
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         """List a folder but for what somebody is writing just now."""
-        path = self._folder / folder
+        path = self._root / folder
         with _storage_errors(f"list {path}"):
             try:
                 with os.scandir(path) as entries:
@@ -166,14 +167,16 @@ class LocalStore:
 PARTIAL = ".partial-"  # stands before the names of files that are being written
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise UsageError for a folder whose path the Delta library would read as another one's."""
-    for path in (folder.absolute(), folder.resolve()):
+def _checked_root(folder: Path) -> Path:
+    """Return a folder without links; raise UsageError where the Delta library would read another one's."""
+    root = folder.resolve()
+    for path in (folder.absolute(), root):
         if _MISREAD.search(str(path)):
             raise UsageError(
                 f"A lake cannot be in {str(path)!r}: % and \\ and control characters are not possible there.",
                 hint="Give a folder without them.",
             )
+    return root
 
 
 @contextmanager
