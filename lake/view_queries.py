@@ -27,8 +27,8 @@ _WHOLE = """
     reward is not null and (terminated or next_observation is not null
         or (not truncated and "following observation" is not null))
 """
-# Rows of some days, and all other rows of those of their episodes that may go on in another day: which have no
-# end there, or lack a step, or have one twice.
+# Rows of some days, and all other rows of those of their episodes that may go on in another day: which have
+# no end there, or lack a step, or have one twice.
 _WITH_THE_REST = f"""(
     select * from {{days}}
     union all by name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -14,10 +14,15 @@ from replaylake.cli.run import Run
 from replaylake.cli.verbs import add_verb
 from schemas.errors import UsageError
 
-Format = Literal["table", "csv", "json", "arrow", "parquet"]
+if TYPE_CHECKING:
+    from lake import QueryLimits
+
+Format = Literal["table", "csv", "json", "ndjson", "arrow", "parquet"]
 _BY_ENDING: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
     ".arrow": "arrow",
     ".feather": "arrow",
     ".parquet": "parquet",
@@ -32,13 +37,20 @@ def register(app: typer.Typer) -> None:
         example="""
             replaylake query "select date, avg(reward) from cartpole.steps group by date"
             replaylake query 'select * from cartpole.transitions where step < $n' --param n=5 -o early.parquet
+            replaylake query "select count(*) from cartpole.steps at (version => 3)"
+            replaylake query
         """,
     )
 
 
 def query(
     run: Run,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT.")],
+    sql: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SQL", help="One SELECT; without it there is a prompt, or SQL is read from a pipe."
+        ),
+    ] = None,
     form: Annotated[
         Format | None,
         typer.Option(
@@ -50,35 +62,69 @@ def query(
         typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
     ] = None,
     param: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="The value of $NAME; as often as needed.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="The value of $NAME; as often as needed."),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="How much memory a query may use: 50% of what there is."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop a query that takes longer: none by default.")
     ] = None,
 ) -> None:
     """Ask the lake in SQL: each archive has the views NAME.steps, .transitions, .episodes and .quarantine.
 
     In JSON a number that is not finite is the string NaN, Infinity or -Infinity, and bytes are base64. Arrow
-    is the IPC format in a file, and the stream format on standard output.
+    is the IPC format in a file, and the stream format on standard output. See docs/querying.md.
     """
     chosen = _format(form, output, run.as_json)
     values = parse_assignments(param or (), what="parameter")
-    if chosen in ("arrow", "parquet") and output is None and sys.stdout.isatty():
+    limits = _limits(memory, timeout)
+    if sql is None and sys.stdin.isatty():
+        if output is not None or run.as_json:
+            raise UsageError("There is no SQL to write the result of.", hint="Say it after `query`.")
+        from replaylake.cli.query_prompt import ask_on_terminal
+
+        ask_on_terminal(run, values, limits, "table" if form is None else form)
+        return
+    answer(run, sys.stdin.read() if sql is None else sql, values, limits, chosen, output)
+
+
+def answer(
+    run: Run,
+    sql: str,
+    values: dict[str, Any],
+    limits: QueryLimits,
+    form: Format,
+    output: Path | None = None,
+) -> None:
+    """Run one SELECT, and show or write its rows."""
+    if form in ("arrow", "parquet") and output is None and sys.stdout.isatty():
         raise UsageError(
-            f"{chosen} is no text, and standard output is a terminal.",
+            f"{form} is no text, and standard output is a terminal.",
             hint="Give --output FILE, or pipe it on.",
         )
-    rows = run.lake.sql(sql, values or None).arrow()
-    if chosen == "table":
+    result = run.lake.sql(sql, values or None, limits=limits)
+    if form == "table":
         from replaylake.cli.result_table import result_table
 
-        shown, note = result_table(rows, console().width)
+        shown, note = result_table(result.batches(), console().width)
         run.answer(None, shown)
         if note:
             run.say(note)
         return
     from replaylake.cli.result_files import write_result
 
-    write_result(rows, chosen, output)
+    rows = write_result(result, form, output)
     if output is not None:
-        run.say(f"Wrote {rows.num_rows:,} rows to {output}.")
+        run.say(f"Wrote {rows:,} rows to {output}.")
+
+
+def _limits(memory: str | None, timeout: float | None) -> QueryLimits:
+    from lake import QueryLimits
+
+    return QueryLimits(seconds=timeout) if memory is None else QueryLimits(memory=memory, seconds=timeout)
 
 
 def _format(form: Format | None, output: Path | None, as_json: bool) -> Format:

@@ -1,41 +1,36 @@
-"""A query's result for programs: CSV, JSON, Arrow and Parquet, to a file or to standard output."""
+"""A query's result for programs: CSV, JSON, NDJSON, Arrow and Parquet, to a file or to standard output."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from replaylake.cli.json_text import plain
 from replaylake.cli.whole_files import whole_file
 from schemas.errors import QueryError
 
-_BATCH = 10_000  # rows that are Python objects at a time
+if TYPE_CHECKING:
+    from lake import QueryResult
+
+FileForm = Literal["csv", "json", "ndjson", "arrow", "parquet"]
 
 
-def write_result(
-    rows: pa.Table, form: Literal["csv", "json", "arrow", "parquet"], output: Path | None
-) -> None:
-    """Write the rows to the file, whole or not at all, or to standard output.
+def write_result(result: QueryResult, form: FileForm, output: Path | None) -> int:
+    """Write the rows to the file, whole or not at all, or to standard output; return how many there are.
 
     Raise QueryError where the form cannot hold them, and StorageError where the file cannot be written.
     """
     if form != "csv":
-        _check_names(rows.column_names, form)
+        _check_names(result.columns, form)
     try:
         if output is None:
-            _write(rows, form, sys.stdout.buffer, to_file=False)
-            return
+            return _write(result, form, sys.stdout.buffer, to_file=False)
         with whole_file(output) as file:
-            _write(rows, form, file, to_file=True)
+            return _write(result, form, file, to_file=True)
     except pa.ArrowException as exc:
         raise QueryError(
             f"The result cannot be written as {form}: {str(exc).splitlines()[0].rstrip('.')}.",
@@ -52,62 +47,62 @@ def _check_names(names: Sequence[str], form: str) -> None:
         )
 
 
-def _write(rows: pa.Table, form: str, file: BinaryIO, *, to_file: bool) -> None:
+def _write(result: QueryResult, form: FileForm, file: BinaryIO, *, to_file: bool) -> int:
     if form == "csv":
-        _write_csv(rows, file)
-    elif form == "json":
-        _write_json(rows, file)
-    elif form == "parquet":
-        pq.write_table(rows, file, compression="zstd")
-    else:
-        make = pa.ipc.new_file if to_file else pa.ipc.new_stream
-        with make(file, rows.schema) as writer:
-            writer.write_table(rows)
+        return _write_csv(result, file)
+    if form == "json":
+        return _write_json(result, file)
+    if form == "ndjson":
+        return _write_lines(result, file)
+    batches = result.batches()
+    if form == "parquet":
+        with pq.ParquetWriter(file, batches.schema, compression="zstd") as writer:
+            return _write_batches(batches, writer)
+    make = pa.ipc.new_file if to_file else pa.ipc.new_stream
+    with make(file, batches.schema) as writer:
+        return _write_batches(batches, writer)
 
 
-def _write_json(rows: pa.Table, file: BinaryIO) -> None:
+def _write_batches(batches: pa.RecordBatchReader, writer: pq.ParquetWriter | pa.ipc.RecordBatchWriter) -> int:
+    rows = 0
+    for batch in batches:
+        writer.write_batch(batch)
+        rows += batch.num_rows
+    return rows
+
+
+def _write_json(result: QueryResult, file: BinaryIO) -> int:
     """Write an array of objects, an object a line."""
-    separator = b"["
-    for row in _rows(rows, _json_values):
-        line = json.dumps(dict(zip(rows.column_names, row, strict=True)), ensure_ascii=False, allow_nan=False)
-        file.write(separator + b"\n  " + line.encode())
-        separator = b","
-    file.write(b"\n]\n" if rows.num_rows else b"[]\n")
+    rows = 0
+    for lines in result.json_lines():
+        if lines:
+            file.write(b"[\n  " if not rows else b",\n  ")
+            file.write(",\n  ".join(lines).encode())
+            rows += len(lines)
+    file.write(b"\n]\n" if rows else b"[]\n")
+    return rows
 
 
-def _write_csv(rows: pa.Table, file: BinaryIO) -> None:
+def _write_lines(result: QueryResult, file: BinaryIO) -> int:
+    rows = 0
+    for lines in result.json_lines():
+        if lines:
+            file.write(("\n".join(lines) + "\n").encode())
+            rows += len(lines)
+    return rows
+
+
+def _write_csv(result: QueryResult, file: BinaryIO) -> int:
     """Write null as nothing, and what CSV has no form for as JSON."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    try:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(rows.column_names)
-        writer.writerows(_rows(rows, _csv_values))
-    finally:
-        text.detach()  # the file is its owner's to close
+    import polars as pl
 
-
-def _rows(rows: pa.Table, values: Callable[[pa.Array], list[Any]]) -> Iterator[tuple[Any, ...]]:
-    for batch in rows.to_batches(max_chunksize=_BATCH):
-        yield from zip(*map(values, batch.columns), strict=True)
-
-
-def _json_values(column: pa.Array) -> list[Any]:
-    held: list[Any] = column.to_pylist()
-    return held if _is_plain(column) else [plain(value) for value in held]
-
-
-def _csv_values(column: pa.Array) -> list[Any]:
-    held = _json_values(column)
-    if pa.types.is_boolean(column.type) or pa.types.is_nested(column.type):
-        return [None if value is None else json.dumps(value, ensure_ascii=False) for value in held]
-    return held
-
-
-def _is_plain(column: pa.Array) -> bool:
-    """Say whether JSON has a form for all of the column's values, which spares looking at each."""
-    if pa.types.is_list(column.type):
-        return _is_plain(column.flatten())
-    if pa.types.is_floating(column.type):
-        return bool(pc.all(pc.is_finite(column), min_count=0).as_py())
-    kinds = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
-    return any(is_kind(column.type) for is_kind in kinds)
+    batches = result.csv_batches()
+    names = batches.schema.names
+    file.write(pl.DataFrame([names], orient="row").write_csv(include_header=False).encode())
+    rows = 0
+    for batch in batches:
+        own = batch.rename_columns([str(number) for number in range(len(names))])
+        # The text first: the library closes what has no file's number.
+        file.write(pl.DataFrame(own).write_csv(include_header=False).encode())
+        rows += batch.num_rows
+    return rows

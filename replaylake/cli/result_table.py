@@ -20,14 +20,15 @@ _GAP = 3
 _NAMED = 6  # columns that a note names
 
 
-def result_table(rows: pa.Table, width: int) -> tuple[Table, str]:
+def result_table(batches: pa.RecordBatchReader, width: int) -> tuple[Table, str]:
     """Return the table, and a note that says how much more there is, or nothing.
 
-    Numbers are not grouped by thousands: they may be years or names.
+    Of the rows only those are kept that are shown. Numbers are not grouped by thousands: they may be years
+    or names.
     """
     from rich.text import Text
 
-    first = rows.slice(0, _ROWS)
+    first, count = _first_rows(batches)
     texts = [[_cell(value) for value in column.to_pylist()] for column in first.columns]
     shown_columns = _fitting(first.column_names, texts, width)
     names = first.column_names[:shown_columns]
@@ -39,7 +40,19 @@ def result_table(rows: pa.Table, width: int) -> tuple[Table, str]:
         shown.add_column(Text(name), justify="right" if number else "left", no_wrap=True)
     for row in zip(*texts[:shown_columns], strict=True):
         shown.add_row(*(Text(text, style="dim" if text == "null" else "") for text in row))
-    return shown, _note(rows, first.num_rows, shown_columns)
+    return shown, _note(first, count, shown_columns)
+
+
+def _first_rows(batches: pa.RecordBatchReader) -> tuple[pa.Table, int]:
+    """Return the first rows, and count all."""
+    first = batches.schema.empty_table()
+    count = 0
+    for batch in batches:
+        if first.num_rows < _ROWS:
+            more = pa.Table.from_batches([batch.slice(0, _ROWS - first.num_rows)])
+            first = pa.concat_tables([first, more])
+        count += batch.num_rows
+    return first, count
 
 
 def _fitting(names: Sequence[str], texts: Sequence[Sequence[str]], width: int) -> int:
@@ -52,14 +65,14 @@ def _fitting(names: Sequence[str], texts: Sequence[Sequence[str]], width: int) -
     return len(names)
 
 
-def _note(rows: pa.Table, shown_rows: int, shown_columns: int) -> str:
+def _note(first: pa.Table, count: int, shown_columns: int) -> str:
     notes = []
-    if rows.num_rows > shown_rows:
-        notes.append(f"the first {shown_rows} of {rows.num_rows:,} rows")
-    hidden = rows.column_names[shown_columns:]
+    if count > first.num_rows:
+        notes.append(f"the first {first.num_rows} of {count:,} rows")
+    hidden = first.column_names[shown_columns:]
     if hidden:
         names = ", ".join(hidden[:_NAMED]) + (" and others" if len(hidden) > _NAMED else "")
-        notes.append(f"{shown_columns} of {rows.num_columns} columns, without {names}")
+        notes.append(f"{shown_columns} of {first.num_columns} columns, without {names}")
     return f"Shown: {'; '.join(notes)}. --format csv or json gives all." if notes else ""
 
 

@@ -39,7 +39,7 @@ def test_a_long_table_is_cut_and_says_so(lake: Path) -> None:
 
 def test_columns_that_do_not_fit_are_named() -> None:
     rows = pa.table({f"column_{index}": ["x" * 60, None] for index in range(10)})
-    shown, note = result_table(rows, 110)
+    shown, note = result_table(rows.to_reader(), 110)
     assert [column.header.plain for column in shown.columns] == ["column_0", "column_1"]  # type: ignore[union-attr]
     assert "2 of 10 columns, without column_2" in note and "and others" in note
 
@@ -78,7 +78,7 @@ def test_csv(lake: Path) -> None:
     assert json.loads(values[8]) == {"x": 1}
 
 
-@pytest.mark.parametrize("ending", ["csv", "json", "arrow", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "json", "ndjson", "arrow", "parquet"])
 def test_files(ending: str, lake: Path, folder: Path) -> None:
     file = folder / f"out.{ending}"
     file.write_text("old")
@@ -89,6 +89,8 @@ def test_files(ending: str, lake: Path, folder: Path) -> None:
         assert len(file.read_text().splitlines()) == 201
     elif ending == "json":
         assert len(json.loads(file.read_text())) == 200
+    elif ending == "ndjson":
+        assert [json.loads(line)["step"] for line in file.read_text().splitlines()].count(0) == 20
     elif ending == "arrow":
         with pa.ipc.open_file(file) as reader:
             assert reader.read_all().num_rows == 200
@@ -116,8 +118,9 @@ def test_parameters(lake: Path) -> None:
     ("words", "said"),
     [
         (("selec 1",), 'syntax error at or near "selec"'),
-        (("select x from cartpole.steps",), 'Referenced column "x"'),
-        (("select 1 from cartpol.steps",), "cartpole.steps, cartpole.transitions"),
+        (("select x from cartpole.steps",), 'column "x" not found'),
+        (("select 1 from cartpol.steps",), "Did you mean 'cartpole'?"),
+        (("select rewrad from cartpole.steps",), "Did you mean reward?"),
         (("select 1; select 2",), "one SELECT is expected"),
         (("drop table cartpole.steps",), "one SELECT is expected"),
         (("select $n",), "n"),
