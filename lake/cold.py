@@ -8,10 +8,9 @@ first sees each row once, in whichever of the two it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from lake.commits import CommitLog
 from lake.files import read_json, write_json_once
@@ -19,6 +18,9 @@ from lake.parquet import read_batches, read_file
 from lake.stores import Store, open_store
 from lake.tables import ArchiveTables
 from schemas.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 COLD = "cold/"  # stands before the names of cold files; those of hot ones start with a partition, date=...
 _PLACE_FILE = "cold.json"

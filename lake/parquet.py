@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
@@ -24,16 +23,15 @@ from lake.stores import Store
 from schemas.errors import StorageError
 from schemas.step import KEY_COLUMNS, LINEAGE_FIELDS, ROW_ORDER
 
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
 # A file's name says what may be expected of its rows: what lands is in no order.
 _STARTS: Mapping[Level, str] = {"hot": "part", "compact": "sorted", "cold": "cold"}
 _LEVELS: Mapping[str, Level] = {start: level for level, start in _STARTS.items()}
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 # Columns whose smallest and largest value let a reader skip a file. No floats: NaN has no order.
 _STATISTICS = (*KEY_COLUMNS, "event_time", *(field.name for field in LINEAGE_FIELDS))
-# A bit that was flipped on a disk must not come out as a value.
-_FORMAT = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
 _PLACE = "#place"  # no column is called so
 
 
@@ -153,7 +151,11 @@ def read_batches(
 
 
 def _fragment(file: pa.NativeFile) -> ds.Fragment:
-    return _FORMAT.make_fragment(file)
+    import pyarrow.dataset as ds  # it imports pandas, which takes a second: not everybody reads
+
+    # A bit that was flipped on a disk must not come out as a value.
+    checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    return ds.ParquetFileFormat(default_fragment_scan_options=checked).make_fragment(file)
 
 
 def _held(schema: pa.Schema, partition_by: Sequence[str]) -> pa.Schema:

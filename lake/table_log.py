@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -17,6 +16,9 @@ from lake.horizon import oldest_version
 from lake.parquet import read_batches, read_file
 from lake.stores import Store
 from schemas.errors import CommitConflictError, NotFoundError, StorageError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 ADDED = b"replaylake.added"  # in what is said of a column that is younger than its table
 SCRUBBED = "replaylake.scrubbed"  # in what is left of a commit whose doings an erasure took out of the log
