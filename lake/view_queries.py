@@ -27,8 +27,8 @@ _WHOLE = """
     reward is not null and (terminated or next_observation is not null
         or (not truncated and "following observation" is not null))
 """
-# Rows of some days, and all other rows of those of their episodes that may go on in another day: which have
-# no end there, or lack a step, or have one twice.
+# Rows of some days, and all other rows of those of their episodes that are not whole there: which do not go
+# from step 0 to an end, each step once. Where each row has its next observation, no other row is needed.
 _WITH_THE_REST = f"""(
     select * from {{days}}
     union all by name
@@ -36,8 +36,9 @@ _WITH_THE_REST = f"""(
         select {_KEY} from {{days}}
         where episode_id is not null
         group by all
-        having max(step) - min(step) + 1 <> count(step)
-            or arg_max(not (terminated or truncated or next_observation is not null), step)
+        having bool_or(next_observation is null) and (
+            min(step) <> 0 or max(step) + 1 <> count(step) or not arg_max(terminated or truncated, step)
+        )
     ) using ({_KEY})
 )"""
 # An audit of an episode that has grown adds a row; the newest says how the episode is now.

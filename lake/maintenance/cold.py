@@ -59,20 +59,22 @@ class ColdTable:
             return
         self._fence += 1
         self.hot.rewrite([], [], {self._fence_id: Move(self._fence - 1, self._fence)}, _SAID)
-        self.cold.refresh()
+        # The fence refuses those alone who came before it. So the cold table is taken as it was then, never
+        # refreshed: rows that somebody has added since are about to count.
         if self.cold.position(self._additions_id) != self.hot.position(self._additions_id):
             counting = self.cold.at(self._version).file_names() if self._version >= 0 else []
             added = sorted(set(self.cold.file_names()) - set(counting))
             if added:
-                self.cold.rewrite(added, [], self._cold_turn(self.cold), _SAID, loses_rows=True)
+                self.cold.rewrite(added, [], self._cold_turn(), _SAID, loses_rows=True)
         self._switch(self.cold, [])
 
     @property
     def _version(self) -> int:
         return self.hot.position(self._cold_id)
 
-    def _cold_turn(self, cold: CommitLog) -> dict[str, Move]:
-        return next_turn(cold, self._archive.name)
+    def _cold_turn(self) -> dict[str, Move]:
+        """Return the move of a change of the cold table as it was opened: who sees one between is refused."""
+        return next_turn(self.cold, self._archive.name)
 
     def _switch(self, cold: CommitLog, removed: Sequence[str]) -> None:
         """Let the cold version count, and take rows out of the hot table by the same commit."""
@@ -91,6 +93,7 @@ class ColdTable:
         Raise CommitConflictError where somebody changed either table meanwhile: nothing has moved then, and
         what is left behind in the cold table does not count.
         """
+        turn = self._cold_turn()  # before the table is made or refreshed
         cold = self._made()
         written: list[WrittenFile] = []
         try:
@@ -109,7 +112,7 @@ class ColdTable:
             remove_files(cold.store, written)
             raise
         additions = cold.position(self._additions_id)
-        moves = self._cold_turn(cold) | {self._additions_id: Move(additions, additions + 1)}
+        moves = turn | {self._additions_id: Move(additions, additions + 1)}
         cold.rewrite([], written, moves, _SAID)
         self._switch(cold, names)
         return len(written)
@@ -140,7 +143,7 @@ class ColdTable:
         Whoever comes next completes what is done by half, so it must be right without the hot table.
         """
         assert self.cold is not None  # noqa: S101 (there are no names of cold files without it)
-        self.cold.rewrite(removed, written, self._cold_turn(self.cold), _SAID, loses_rows=True)
+        self.cold.rewrite(removed, written, self._cold_turn(), _SAID, loses_rows=True)
         self._switch(self.cold, [])
 
     def _made(self) -> CommitLog:

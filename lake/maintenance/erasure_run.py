@@ -27,7 +27,7 @@ from lake.maintenance.tombstones import FOLDER, Tombstones, erasures_id
 from lake.maintenance.turns import next_turn
 from lake.parquet import WrittenFile, remove_files
 from lake.reading.cache import purge
-from lake.snapshots import Snapshot, list_snapshots, mark_erased
+from lake.snapshots import Snapshot, forget_older, list_snapshots, mark_erased, remove_stale
 from lake.snapshots.contents import measure
 from lake.stores.local import LocalStore
 from lake.tables import ArchiveTables
@@ -55,6 +55,7 @@ class ErasureRun:
         self._unfinished = 0
         self._report = begun_report(archive, tombstone, touched)
         self._store = archive.store.below(FOLDER)
+        self._id = f"erasure-{tombstone.number}"  # as snapshots say it
         self._renamed_file = f"{tombstone.number:08d}.files.json"
         self._clean: set[tuple[str, str]] = set()  # files that were looked through, by table
         try:
@@ -80,8 +81,8 @@ class ErasureRun:
         self._remove_files()
         self._report.remains = list(self._remains())
         self._report.finished_at = datetime.now(UTC)
+        self._store.remove(self._renamed_file)  # it names files that are gone; nobody looks after the report
         Tombstones(self._archive).write_report(self._tombstone.number, self._report.to_dict())
-        self._store.remove(self._renamed_file)  # it names files that are gone
         return self._report
 
     def _fence(self) -> None:
@@ -169,6 +170,9 @@ class ErasureRun:
                     self._written(table, [own])
             if any(name in self._renamed for name in snapshot.files):
                 self._mark(snapshot)
+            elif any(erasure.id == self._id for erasure in snapshot.erasures):
+                forget_older(snapshot)  # who marked it may have died then
+                self._purge(snapshot)
 
     def _is_replaced(self, tables: dict[str, HeldTable], name: str) -> bool:
         """Say whether a file has a clean one that is there: who was to write it may have died."""
@@ -184,7 +188,10 @@ class ErasureRun:
         renamed = {self._renamed.get(name, name) for name in snapshot.files}
         clean = sorted(name for name in renamed if name is not None)
         left = measure(StepsTables(self._archive), clean, snapshot.choice, snapshot.read_keys())
-        mark_erased(snapshot, f"erasure-{self._tombstone.number}", snapshot.rows - left.rows, self._renamed)
+        mark_erased(snapshot, self._id, snapshot.rows - left.rows, self._renamed)
+        self._purge(snapshot)
+
+    def _purge(self, snapshot: Snapshot) -> None:
         if self._cache_folder is not None:
             purge(self._cache_folder, [snapshot.id])
 
@@ -194,7 +201,9 @@ class ErasureRun:
         A snapshot that somebody was about to keep of older files is given clean ones first.
         """
         self._mend_snapshots()
-        remove_partial_files(self._archive.store, datetime.now(UTC) - _WRITING, dry_run=False)
+        limit = datetime.now(UTC) - _WRITING
+        remove_partial_files(self._archive.store, limit, dry_run=False)
+        remove_stale(self._archive, limit, dry_run=False)
         for table in held_tables(self._archive):
             current = table.current()
             self._remove_torn(table, current)

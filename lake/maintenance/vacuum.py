@@ -18,7 +18,7 @@ from lake.cold import COLD, cold_position, cold_store
 from lake.commits import CommitLog
 from lake.horizon import oldest_version, set_oldest_version
 from lake.maintenance.leftovers import remove_partial_files
-from lake.snapshots import held_files
+from lake.snapshots import held_files, remove_stale
 from lake.stores import Store, StoredFile
 from lake.tables import ArchiveTables
 from schemas.errors import UsageError
@@ -70,6 +70,7 @@ def vacuum_archive(
     for name, store in _tables(archive):
         report.tables[name] = _Sweep(archive, name, store, now, keep, grace).run(dry_run)
     report.leftovers = remove_partial_files(archive.store, now - grace, dry_run)
+    report.leftovers += remove_stale(archive, now - grace, dry_run=dry_run)
     return report
 
 

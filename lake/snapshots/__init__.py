@@ -2,7 +2,7 @@
 
 from lake.snapshots.difference import Overlap, SnapshotDiff, diff_snapshots
 from lake.snapshots.finding import find_snapshot, list_snapshots
-from lake.snapshots.holding import held_files, mark_erased
+from lake.snapshots.holding import forget_older, held_files, mark_erased, remove_stale
 from lake.snapshots.marks import Erasure, Pin
 from lake.snapshots.names import SnapshotNames
 from lake.snapshots.pins import delete_snapshot, pin, unpin
@@ -19,9 +19,11 @@ __all__ = [
     "delete_snapshot",
     "diff_snapshots",
     "find_snapshot",
+    "forget_older",
     "held_files",
     "list_snapshots",
     "mark_erased",
     "pin",
+    "remove_stale",
     "unpin",
 ]

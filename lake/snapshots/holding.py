@@ -51,11 +51,42 @@ def mark_erased(
     stored = log.change(snapshot.id, erased)
     if stored is None:
         raise NotFoundError("snapshot", snapshot.id)
+    marked = Snapshot.from_json(snapshot.archive, stored)
+    forget_older(marked)
+    return marked
+
+
+def forget_older(snapshot: Snapshot) -> None:
+    """Remove what was stored of a snapshot before it was marked as it is: it names who was erased.
+
+    Who marked it may have died before this.
+    """
+    log = snapshot_log(snapshot.archive)
     log.forget(snapshot.id)
     for name in log.store.names(snapshot.id, ".parquet"):  # which hold names of episodes that are gone
-        if f"{snapshot.id}/{name}" != stored["keys"]:
+        if f"{snapshot.id}/{name}" != snapshot.keys:
             log.store.remove(f"{snapshot.id}/{name}")
-    return Snapshot.from_json(snapshot.archive, stored)
+
+
+def remove_stale(archive: ArchiveTables, before: datetime, *, dry_run: bool) -> int:
+    """Remove keys of episodes from before a time that no snapshot has, and count them; empty older states.
+
+    Who made or deleted a snapshot and died has left them; younger ones may be of one that is being made.
+    """
+    log = snapshot_log(archive)
+    found = 0
+    for key in log.store.folders():
+        old = [file.name for file in log.store.files(key) if file.modified <= before]
+        state = log.read(key)  # after the files were listed: what is stored by now was there
+        stale = [
+            name for name in old if name.endswith(".parquet") and (state is None or name != state["keys"])
+        ]
+        found += len(stale)
+        if not dry_run:
+            log.forget(key)
+            for name in stale:
+                log.store.remove(name)
+    return found
 
 
 def _erased(

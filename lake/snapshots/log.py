@@ -44,7 +44,7 @@ class StateLog:
             changed = change(_live(document))
             if changed is None:
                 return _live(document)
-            if write_json_once(self.store, _file(key, number + 1), changed):
+            if self._put(_file(key, number + 1), changed):
                 if number:
                     write_json(self.store, _file(key, number), {})
                 return _live(changed)
@@ -55,6 +55,13 @@ class StateLog:
         for name in self.store.names(key, ".json")[:-1]:
             if read_json(self.store, f"{key}/{name}"):
                 write_json(self.store, f"{key}/{name}", {})
+
+    def _put(self, name: str, document: Document) -> bool:
+        """Store a state unless another is there; of one that is there and says the same it may be ours."""
+        if write_json_once(self.store, name, document):
+            return True
+        # A store may do what it was asked, its answer get lost, and another try find the file there.
+        return read_json(self.store, name) == document
 
     def _newest(self, key: str) -> tuple[int, Document | None]:
         looked_at = ""

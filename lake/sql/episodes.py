@@ -27,7 +27,7 @@ _TOLD = {
 }
 _COMPLETE = (
     "told.first_step = 0 and told.rows = told.last_step + 1 and told.length = told.rows"
-    " and told.ending is not null"
+    ' and told.ending is not null and told."our ends" = 1'
 )
 
 
@@ -37,7 +37,10 @@ def episodes_query(steps: str, audited: str) -> str:
     columns = ", ".join(_column(name) for name in audited_schema().names)
     return f"""
         select {columns}
-        from (select {_KEY}, {told} from {steps} where episode_id is not null group by all) as told
+        from (
+            select {_KEY}, {told}, count(*) filter (terminated or truncated) as "our ends"
+            from {steps} where episode_id is not null group by all
+        ) as told
         left join {audited} as found using ({_KEY})
     """
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from schemas.errors import UsageError
 
@@ -38,14 +35,3 @@ class QueryLimits:
     def spills(self) -> bool:
         """Whether anything may be written."""
         return float(re.split(r"[^\d.]", self.spill, maxsplit=1)[0]) > 0
-
-
-class SpillFolder:
-    """A private folder for what does not fit into memory: it is made when asked for, and goes away."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="replaylake-query-"))  # for this user alone
-
-    def remove(self) -> None:
-        """Remove the folder with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)

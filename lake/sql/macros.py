@@ -164,7 +164,10 @@ _SCALARS = {
         "(rewards, gamma := 1.0)",
         "list_sum(list_transform(rewards, lambda reward, place: reward * gamma ** (place - 1)))",
     ),
-    "image_value": ("(image, place)", "('0x' || hex(array_slice(image, place + 1, place + 1)))::int"),
+    "image_value": (
+        "(image, place)",
+        "if(place >= 0, try_cast('0x' || hex(array_slice(image, place + 1, place + 1)) as int), null)",
+    ),
 }
 FUNCTIONS = tuple(_SCALARS)
 # In the place of the engine's own: parameters, how much a call makes, and the call.

@@ -9,7 +9,7 @@ import duckdb
 
 from lake.sql.conditions import Parameters
 from lake.sql.failures import VIEWS, query_error
-from lake.sql.limits import QueryLimits, SpillFolder
+from lake.sql.limits import QueryLimits
 from lake.sql.macros import TABLE_FUNCTIONS, create_functions
 from lake.sql.references import (
     SHOWN_VIEWS,
@@ -21,6 +21,7 @@ from lake.sql.references import (
 from lake.sql.result import QueryResult
 from lake.sql.rewriting import rewritten
 from lake.sql.sources import Source
+from lake.sql.spilling import SpillFolder
 from lake.sql.tree import ParsedQuery, function_names, parse
 from lake.tables import ArchiveTables
 from lake.views import allow_files, lock, open_connection
@@ -37,7 +38,7 @@ def run_query(
     """Prepare one SELECT over the views of archives; only those that it names are opened."""
     named = {archive.name: archive for archive in archives}
     bounds = limits or QueryLimits()
-    spill = SpillFolder() if bounds.spills else None
+    spill = _spill_folder() if bounds.spills else None
     try:
         return _prepared(named, query, parameters, bounds, spill)
     except BaseException:
@@ -84,6 +85,14 @@ def _prepared(
     except (duckdb.Error, UnicodeError, MemoryError, RecursionError) as exc:
         raise failed(exc) from exc
     return QueryResult(connection, relation, failed, spill)
+
+
+def _spill_folder() -> SpillFolder | None:
+    """Make the folder; where there is no place for one, most queries do without."""
+    try:
+        return SpillFolder()
+    except OSError:
+        return None
 
 
 def _sources(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from lake.sql.limits import SpillFolder
+from lake.sql.spilling import SpillFolder
 from lake.sql.stopping import stoppable
 from lake.sql.texts import csv_columns, json_line
 

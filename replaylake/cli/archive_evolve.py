@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from replaylake.cli.run import Run
-from schemas.archive_spec import ArchiveSpec
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from schemas.archive_spec import ArchiveSpec
 
 
 def evolve(
@@ -48,6 +50,8 @@ def evolve(
 
 def _grown(spec: ArchiveSpec, added: list[str]) -> ArchiveSpec:
     import yaml
+
+    from schemas.archive_spec import ArchiveSpec
 
     content = spec.to_json()
     for one in added:

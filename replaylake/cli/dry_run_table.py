@@ -40,7 +40,8 @@ def _rows(run: DryRun, width: int) -> RenderableType:
     columns: dict[str, list[str | None]] = {"verdict": [_verdict(row) for row in run.rows]}
     for name in names:
         columns[name] = [_plain_text(row.values.get(name)) for row in run.rows]
-    return result_table(pa.table({name: pa.array(held) for name, held in columns.items()}), width)[0]
+    shown = pa.table({name: pa.array(held) for name, held in columns.items()})
+    return result_table(shown.to_reader(), width)[0]
 
 
 def _plain_text(value: object) -> str | None:

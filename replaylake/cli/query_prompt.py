@@ -59,14 +59,14 @@ class QueryPrompt:
         while True:
             try:
                 text = self._session.prompt("replaylake> ").strip()
-            except KeyboardInterrupt:
+                if text == ".exit":
+                    return
+                if text:
+                    self._answered(text)
+            except KeyboardInterrupt:  # at the line, or once more while a query was being stopped
                 continue
             except EOFError:
                 return
-            if text == ".exit":
-                return
-            if text:
-                self._answered(text)
 
     def _answered(self, text: str) -> None:
         """Answer, or say what is wrong; either way what landed meanwhile is known afterwards."""

@@ -45,14 +45,13 @@ def result_table(batches: pa.RecordBatchReader, width: int) -> tuple[Table, str]
 
 def _first_rows(batches: pa.RecordBatchReader) -> tuple[pa.Table, int]:
     """Return the first rows, and count all."""
-    first = batches.schema.empty_table()
+    first = []
     count = 0
     for batch in batches:
-        if first.num_rows < _ROWS:
-            more = pa.Table.from_batches([batch.slice(0, _ROWS - first.num_rows)])
-            first = pa.concat_tables([first, more])
+        if count < _ROWS:
+            first.append(batch.slice(0, _ROWS - count))
         count += batch.num_rows
-    return first, count
+    return pa.Table.from_batches(first, batches.schema), count  # an empty_table() would import pandas
 
 
 def _fitting(names: Sequence[str], texts: Sequence[Sequence[str]], width: int) -> int:

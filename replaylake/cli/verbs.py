@@ -24,7 +24,7 @@ def _flag(kind: type, help_: str, metavar: str, panel: str | None = None) -> Any
 
 # A flag for each setting, by its name. The settings' own checks say which values are possible.
 FLAGS: Final[Mapping[str, Any]] = {
-    "lake": _flag(str, "The lake's folder.", "FOLDER", _PANEL),
+    "lake": _flag(str, "The lake's folder, or s3://bucket/prefix.", "FOLDER", _PANEL),
     "stream": _flag(str, "The stream's URL; embedded: is in the lake's folder.", "URL", _PANEL),
     "partitions": _flag(int, "Partitions of a topic that is made.", "N"),
     "flush_rows": _flag(int, "Commit after so many rows.", "N"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
-import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ ENDLESS = (
     b"select count(*) from range(1000000000) a, range(1000000000) b "
     b"where a.range % 7 <> b.range % 3 and a.range = -b.range;\r"
 )
+
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+# The process makes the terminal its own: only then keys come as signals.
+CONTROLLED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -99,36 +108,74 @@ def test_sql_comes_by_a_pipe(lake: Path) -> None:
     assert "The query is nothing" in call("query", stdin="").err
 
 
-def test_a_query_on_a_terminal_is_stopped_and_the_next_answered(lake: Path) -> None:
-    """Ctrl-C reaches the engine; what follows is answered."""
+@pytest.fixture
+def terminal(lake: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run the prompt on a terminal of its own, whose keys are signals as a person's are."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "replaylake", "query", "--lake", str(lake)]
     environment = {**os.environ, "TERM": "dumb", "PROMPT_TOOLKIT_NO_CPR": "1"}
     process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        [sys.executable, "-c", CONTROLLED, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        start_new_session=True,
     )
     os.close(theirs)
     try:
         _until(ours, "replaylake> ")
-        os.write(ours, b"select 'begun' as b;\r")
-        _until(ours, "begun", times=2)
-        os.write(ours, ENDLESS)
-        _until(ours, "-b.range")
-        time.sleep(0.5)  # so that it runs; were it not to run yet, Ctrl-C would clear the line
-        process.send_signal(signal.SIGINT)
-        _until(ours, "Stopped.")
-        os.write(ours, b"select 6 * 7 as n;\r")
-        _until(ours, "42")
+        yield ours, process
     finally:
         process.kill()
         process.wait()
         os.close(ours)
 
 
-def _until(terminal: int, wanted: str, times: int = 1) -> None:
+def test_a_query_on_a_terminal_is_stopped_and_the_next_answered(
+    terminal: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    """Ctrl-C reaches the engine; what follows is answered, and Ctrl-D leaves."""
+    keyboard, process = terminal
+    os.write(keyboard, b"select 'begun' as b;\r")
+    _until(keyboard, "begun", "begun", "replaylake> ")
+    os.write(keyboard, ENDLESS)
+    _until(keyboard, "-b.range")
+    time.sleep(0.5)  # so that it runs; were it not to run yet, Ctrl-C would clear the line
+    os.write(keyboard, CTRL_C)
+    _until(keyboard, "Stopped.", "replaylake> ")
+    os.write(keyboard, b"select 6 * 7 as n;\r")
+    _until(keyboard, "42", "replaylake> ")
+    assert _left(keyboard, process) == 0
+
+
+def test_a_terminal_is_left_after_a_line_was_cleared(
+    terminal: tuple[int, subprocess.Popen[bytes]],
+) -> None:
+    keyboard, process = terminal
+    os.write(keyboard, b"select nonsense")
+    _until(keyboard, "nonsense")
+    os.write(keyboard, CTRL_C)
+    _until(keyboard, "replaylake> ")
+    assert _left(keyboard, process) == 0
+
+
+def _left(keyboard: int, process: subprocess.Popen[bytes]) -> int:
+    """Press Ctrl-D until the process ends: a dumb terminal shows the prompt before it reads single keys."""
+    for _ in range(100):
+        os.write(keyboard, CTRL_D)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.3)
+    raise AssertionError("Ctrl-D does not leave.")
+
+
+def _until(terminal: int, *wanted: str) -> None:
+    """Read until all of these came, one after another."""
     shown = ""
-    deadline = time.monotonic() + 60
-    while shown.count(wanted) < times:
-        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
-        assert ready, shown
-        shown += os.read(terminal, 4096).decode(errors="replace")
+    deadline = time.monotonic() + 30
+    for text in wanted:
+        while text not in shown:
+            ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+            assert ready, shown
+            shown += os.read(terminal, 4096).decode(errors="replace")
+        shown = shown.partition(text)[2]

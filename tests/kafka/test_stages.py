@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,22 @@ def send(cluster: Cluster, *events: tuple[str, int, dict[str, Any]]) -> None:
         producer.send(EVENTS, json.dumps(record).encode(), partition=len(user) % 2)
     producer.commit_transaction()
     producer.close()
+    await_visible(cluster)
+
+
+def await_visible(cluster: Cluster) -> None:
+    """Wait until what was committed can be read: the broker ends transactions after it has said so."""
+    partitions = [kafka.TopicPartition(EVENTS, number) for number in range(2)]
+    ends = []
+    with ExitStack() as stack:
+        for level in ("read_committed", "read_uncommitted"):
+            consumer = kafka.KafkaConsumer(
+                bootstrap_servers=cluster.servers, isolation_level=level, metrics_enabled=False
+            )
+            stack.callback(consumer.close)
+            ends.append(consumer.end_offsets)
+        while ends[0](partitions) != ends[1](partitions):
+            continue
 
 
 def rows(archive: Archive, columns: str) -> list[tuple[object, ...]]:

@@ -7,10 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from lake import Lake
+import pytest
+
+from lake import Lake, delete_snapshot, pin, unpin
+from lake.maintenance.erase import list_erasures
+from lake.maintenance.erasure_plan import Criterion
+from lake.snapshots import list_snapshots
+from lake.stores.local import LocalStore
 from schemas.protocols import Move
-from tests.lake.archives import SPEC, landed_rows
+from tests.lake.archives import SPEC, append, landed_rows, make, row
 from tests.object_store import S3Place
 
 
@@ -95,3 +102,27 @@ def test_a_commit_whose_answer_got_lost_is_there_once(s3_place: S3Place) -> None
         ]
         stored = [file.name for file in log.store.files() if file.name.endswith(".parquet")]
         assert sorted(stored) == log.file_names()
+
+
+def test_states_and_erasures_are_told_from_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry of a put that was done finds the file there, and it is our own."""
+    _, archive = make(tmp_path)
+    append(archive, row(0), row(0, agent_id="other"))
+    snapshot = pin(archive.snapshot(), "model/one")
+    plan = archive.plan_erasure(Criterion(agent="other"), "asked for")
+    write_once = LocalStore.write_once
+
+    def unheard(self: LocalStore, name: str, data: bytes) -> bool:
+        write_once(self, name, data)
+        return False
+
+    monkeypatch.setattr(LocalStore, "write_once", unheard)
+    assert [one.by for one in pin(snapshot, "model/two").pins] == ["model/one", "model/two"]
+    assert [one.by for one in unpin(snapshot, "model/two").pins] == ["model/one"]
+    assert unpin(snapshot, "model/one").pins == ()
+    archive.erase(plan)
+    assert [one.get("finished_at") is not None for one in list_erasures(archive)] == [True]
+    delete_snapshot(snapshot)
+    assert list_snapshots([archive]) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import pytest
 from lake import Lake
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import QueryError
-from schemas.spaces import Box, Discrete, Scalar
+from schemas.spaces import Box, Dict, Discrete, Scalar, Tuple
 from schemas.step import quarantine_schema, steps_schema
 from tests.lake.archives import DAY, SPEC, append, make, numbers, refused_rows, row
+
+NEXT_DAY = DAY + timedelta(days=1)
 
 
 @pytest.fixture
@@ -173,8 +175,33 @@ def test_quarantine_is_a_view(tmp_path: Path) -> None:
     assert found == [(b"\x00{", None, "2026-01-01"), (None, float("inf"), "2026-01-02")]
 
 
-def test_images_and_structs_are_reached_by_sql(tmp_path: Path) -> None:
+def test_images_are_reached_by_sql(tmp_path: Path) -> None:
     spec = ArchiveSpec(name="demo", observation=Box(shape=(2, 2), dtype="uint8"), action=Discrete(n=2))
     lake, archive = make(tmp_path, spec)
     append(archive, row(0, observation=b"\x00\xff\x01\x02"))
     assert numbers(lake, "select observation from demo.steps") == [b"\x00\xff\x01\x02"]
+    values = ", ".join(f"image_value(observation, {place})" for place in (0, 1, 3, 4, -1, -2))
+    query = f"select octet_length(observation), {values}, image_value(next_observation, 0) from demo.steps"
+    assert lake.sql(query).rows() == [(4, 0, 255, 2, None, None, None, None)]
+
+
+def test_fields_of_a_space_are_reached_by_sql(tmp_path: Path) -> None:
+    inner = Dict(spaces={"wind": Box(shape=(2,)), "order": Discrete(n=3)})
+    space = Dict(spaces={"position": Box(shape=(1,)), "select": Discrete(n=9), "weather": inner})
+    spec = ArchiveSpec(name="demo", observation=space, action=Tuple(spaces=(Discrete(n=2), Box(shape=(1,)))))
+    lake, archive = make(tmp_path, spec)
+
+    def seen(value: int) -> dict[str, Any]:
+        weather = {"wind": [0.5, value], "order": 2}
+        return {"position": [value], "select": value, "weather": weather}
+
+    append(archive, *(row(n, observation=seen(n), action={"item_0": 1, "item_1": [0.25]}) for n in range(2)))
+    query = """
+        select observation.position[1], observation."select", observation.weather.wind[2],
+            observation.weather."order", next_observation.position[1], action.item_0, action.item_1[1]
+        from demo.transitions where observation.position[1] < 1
+    """
+    assert lake.sql(query).rows() == [(0.0, 0, 0.0, 2, 1.0, 1, 0.25)]
+    day = "select observation.position[1] from demo.transitions where date = '2026-01-01'"
+    append(archive, row(2, observation=seen(2), action={"item_0": 0, "item_1": [0.0]}, event_time=NEXT_DAY))
+    assert lake.sql(day + " order by 1").rows() == [(0.0,), (1.0,)]

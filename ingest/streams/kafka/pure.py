@@ -18,6 +18,7 @@ from schemas.protocols import Message, Partition
 
 _ALL = 1 << 30  # records
 _AT_ONCE = 16 << 20  # bytes of one fetch
+_METADATA_MS = 10_000
 _LOG = logging.getLogger("replaylake.kafka")
 
 
@@ -41,6 +42,8 @@ class PythonClient:
                 max_partition_fetch_bytes=4 << 20,
                 fetch_max_bytes=_AT_ONCE,
                 allow_auto_create_topics=False,
+                # A member that knew a topic too late gets none of it until it asks again: by default in 5 min.
+                metadata_max_age_ms=_METADATA_MS,
                 metrics_enabled=False,
                 **options.for_kafka_python(),
             )

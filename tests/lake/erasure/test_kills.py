@@ -13,9 +13,10 @@ from lake.maintenance.compact import compact_archive
 from lake.maintenance.erase import erase, list_erasures, resume_erasures
 from lake.maintenance.erasure_plan import Criterion, plan_erasure
 from lake.maintenance.retain import retain
+from lake.snapshots.log import StateLog
 from replaylake.flows.auditing import audit_archive
 from tests.lake.archives import DAY, append, make
-from tests.lake.erasure.lakes import AGED, WHO, agents, fill, found, refuse, theirs
+from tests.lake.erasure.lakes import AGED, BY_AGENT, WHO, agents, fill, found, refuse, theirs
 from tests.lake.kills import Killed, killed_before
 
 _EVERY = 9  # of the changes that are made, about 60, so many are passed by each time
@@ -63,3 +64,32 @@ def test_a_kill_before_a_change(held: Path, tmp_path: Path) -> None:
             assert left == {(WHO, 7), ("other", 5)}, change
         if is_done:
             break
+
+
+@pytest.mark.parametrize("at", ["the newest state", "all that came before the report"])
+def test_what_a_kill_leaves_beside_the_tables_names_nobody(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, archive = make(tmp_path / "held", BY_AGENT)
+    fill(archive)
+    archive.snapshot(episodes="length >= 1")
+    plan = plan_erasure(archive, Criterion(agent=WHO), "asked for")
+    cached = lake.cache_folder / archive.snapshot(episodes="length >= 1").id
+    cached.mkdir(parents=True)
+    shutil.copytree(tmp_path / "held", tmp_path / "whole")
+    with killed_before(None) as whole:
+        erase(Lake(tmp_path / "whole" / "lake").archive("demo"), plan)
+    assert found(tmp_path / "whole") == []
+    with monkeypatch.context() as patch, killed_before(whole.count - 1):
+        if at == "the newest state":  # keys of episodes and names of files are in the one before
+
+            def killed(*args: object) -> None:
+                raise Killed
+
+            patch.setattr(StateLog, "forget", killed)
+        with pytest.raises(Killed):
+            erase(archive, plan, lake.cache_folder)
+    resume_erasures(archive, lake.cache_folder)
+    assert found(tmp_path / "held") == []
+    assert not cached.exists()
+    assert agents(lake) == {("other", 5)}

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lake import Archive
+from lake import Archive, delete_snapshot
 from lake.maintenance.check import check_archive
 from lake.maintenance.retain import retain
 from lake.maintenance.vacuum import vacuum_archive
 from lake.parquet import write_files
+from lake.snapshots.log import StateLog
 from replaylake.flows.auditing import audit_archive
 from schemas.errors import NotFoundError, UsageError
 from tests.lake.archives import SPEC, append, landed_rows, make, numbers, row
@@ -187,3 +188,31 @@ def test_rows_that_have_moved_to_the_cold_table_stay(tmp_path: Path) -> None:
     assert seen(lake) == rows_of(1, 8, 9)
     assert check_archive(archive, deep=True).problems == []
     assert lake.snapshot(snapshot.id).rows == 6
+
+
+def test_keys_of_who_died_making_or_deleting_a_snapshot_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, archive = make(tmp_path)
+    append(archive, row(0), row(1))
+
+    def keys() -> list[str]:
+        return [file.name for file in archive.store.files("snapshots") if file.name.endswith(".parquet")]
+
+    def killed(*args: object) -> None:
+        raise Killed
+
+    kept, deleted = (archive.snapshot(episodes=f"length >= {length}") for length in (1, 2))
+    for method, action in (
+        ("change", lambda: archive.snapshot(episodes="steps >= 1")),
+        ("forget", lambda: delete_snapshot(deleted)),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(StateLog, method, killed)
+            action()
+    assert len(keys()) == 3
+    assert vacuum_archive(archive).leftovers == 0  # they are young
+    assert vacuum_archive(archive, grace=NOW, dry_run=True).leftovers == 2
+    assert vacuum_archive(archive, grace=NOW).leftovers == 2
+    assert keys() == [f"snapshots/{kept.keys}"]
+    assert kept.read_keys() is not None
