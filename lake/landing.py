@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,12 @@ from lake.evolution import settle
 from lake.maintenance.tombstones import Tombstones, erasures_id
 from lake.tables import ArchiveTables
 from schemas.archive_spec import ArchiveSpec
+from schemas.errors import StorageError
 from schemas.protocols import Move, Partition, TableName, replays_id
 from schemas.step import KEY_COLUMNS, wire_schema
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 
 class ArchiveLanding:
@@ -92,23 +97,38 @@ class ArchiveLanding:
 
     def committed_keys(self, date: str) -> Iterator[pa.Table]:
         """Iterate over the key columns of the accepted rows of one event date."""
-        for name in self._files_of(date):
-            yield self._steps.read(name, KEY_COLUMNS)
+        yield from self._rows_of(date, KEY_COLUMNS)
 
     def committed_rows(self, date: str, episodes: Sequence[str | None]) -> Iterator[pa.Table]:
         """Iterate over accepted rows of one event date, at least those of the given episodes."""
         if not episodes:
             return
         chosen = None if None in episodes else pc.field("episode_id").isin(list(episodes))
-        for name in self._files_of(date):
-            rows = self._steps.read(name, wire_schema(self.spec).names, chosen)
+        for rows in self._rows_of(date, wire_schema(self.spec).names, chosen):
             if rows.num_rows:
                 yield rows
 
-    def _files_of(self, date: str) -> list[str]:
+    def _rows_of(
+        self, date: str, columns: Sequence[str], chosen: ds.Expression | None = None
+    ) -> Iterator[pa.Table]:
+        """Iterate over rows of one event date as of the pinned version.
+
+        What a rewrite has put elsewhere, and a vacuum or an erasure then removed, is read where it is now.
+        """
         if "'" in date:  # no date has one, and the predicate is SQL
-            return []
-        return self._steps.file_names(f"date = '{date}'")
+            return
+        of_date = f"date = '{date}'"
+        names = self._steps.file_names(of_date)
+        try:
+            for name in names:
+                yield self._steps.read(name, columns, chosen)
+        except StorageError:
+            newest = StepsTables(self._archive)
+            there = newest.file_names(of_date)
+            if set(names) <= set(there):
+                raise  # nobody took it away: it is damaged
+            for name in there:
+                yield newest.read(name, columns, chosen)
 
     def commit(
         self, table: TableName, rows: pa.Table, moves: Mapping[str, Move], metadata: Mapping[str, str]

@@ -34,8 +34,11 @@ def has_newer_spec(store: Store, version: int) -> bool:
 
 
 def write_spec(store: Store, spec: ArchiveSpec, version: int) -> bool:
-    """Write a version of the spec durably; False where somebody else wrote that version first."""
-    return write_json_once(store, _file(version), spec.to_json())
+    """Write a version of the spec durably; False where somebody else wrote another one there first."""
+    if write_json_once(store, _file(version), spec.to_json()):
+        return True
+    # A store may do what it was asked and its answer get lost: then what is there is ours.
+    return version > 1 and ArchiveSpec.from_json(read_json(store, _file(version))) == spec
 
 
 def _file(version: int) -> str:

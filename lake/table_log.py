@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from lake.horizon import oldest_version
 from lake.parquet import read_batches, read_file
 from lake.stores import Store
+from lake.stores.store import REMOTE_HINT
 from schemas.errors import CommitConflictError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ def translated(store: Store, action: Callable[[], _T]) -> _T:
     except (DeltaError, OSError) as exc:
         raise StorageError(
             f"The lake's storage refused: {_first_line(exc)}.",
-            hint="Check that the place is there, is writable and has room.",
+            hint=REMOTE_HINT
+            if store.is_remote
+            else "Check that the place is there, is writable and has room.",
         ) from exc
 
 

@@ -110,10 +110,11 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             hint=f"Mend it where it comes from: {_origins(flags)[name]}.",
         ) from exc
     except SourceError as exc:
-        variables = " or ".join(f"{_PREFIX}{name.upper()}" for name in _SECRET)
+        variables = [f"{_PREFIX}{name.upper()}" for name in _SECRET]
+        given = [name for name in variables if name in os.environ]
         raise SettingsError(
-            f"The variable {variables} is no JSON.",
-            hint=f'Write {_PREFIX}STREAM_OPTIONS=\'{{"timeout": "5"}}\'.',
+            f"The variable {' or '.join(given)} is no JSON.",
+            hint=f'Write {given[0]}=\'{{"name": "value"}}\'.',
         ) from exc
     except (yaml.YAMLError, ValueError, OSError) as exc:
         problem = str(exc).replace("\n", " ")

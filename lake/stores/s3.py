@@ -15,7 +15,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import S3Store as Bucket
 
 from lake.stores.range_file import RangeFile
-from lake.stores.store import StoredFile
+from lake.stores.store import REMOTE_HINT, StoredFile
 from schemas.errors import StorageError, UsageError
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/=-]*))?")
@@ -31,6 +31,8 @@ _OPTIONS = frozenset(
         "skip_signature",
     }
 )
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 _IN_MEMORY = 16 << 20  # of a file that is being written; what is longer waits on the disk
 _RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 
@@ -159,9 +161,10 @@ class S3Store:
         with _storage_errors(f"{verb} {self.uri(name)}"):
             try:
                 yield
-            except NotFoundError as exc:
-                raise FileNotFoundError(self.uri(name)) from exc
-            except FileNotFoundError as exc:
+            except (NotFoundError, FileNotFoundError) as exc:
+                code = _CODE.search(str(exc))
+                if code is not None and code[1] != "NoSuchKey":  # no bucket, or nobody of that key
+                    raise _refused(f"{verb} {self.uri(name)}", exc) from exc
                 raise FileNotFoundError(self.uri(name)) from exc
             except AlreadyExistsError as exc:
                 raise FileExistsError(self.uri(name)) from exc
@@ -199,7 +202,19 @@ def _storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except BaseError as exc:
-        said = str(exc).partition("\n")[0].rstrip(".")
-        raise StorageError(
-            f"Cannot {what}: {said}.", hint="Check the endpoint, the bucket and the keys of the lake on S3."
-        ) from exc
+        raise _refused(what, exc) from exc
+
+
+def _refused(what: str, exc: Exception) -> StorageError:
+    text = str(exc)
+    message = _MESSAGE.search(text)
+    said = message[1] if message else text.partition("\n")[0]
+    hint = REMOTE_HINT
+    if "BadScheme" in text:
+        said, hint = (
+            "the endpoint is http://",
+            "Say allow_http: true, or AWS_ALLOW_HTTP=true, if that is meant.",
+        )
+    elif "kind: Connect" in text:
+        said = "no server answers there"
+    return StorageError(f"Cannot {what}: {said.rstrip('.')}.", hint=hint)

@@ -10,6 +10,8 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
+REMOTE_HINT = "Check the endpoint, the bucket and the keys of the lake on S3: see docs/object-stores.md."
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:

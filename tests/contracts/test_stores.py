@@ -127,3 +127,28 @@ def test_a_place_shows_no_secret(s3_place: S3Place) -> None:
     with pytest.raises(StorageError, match=r"Cannot write s3://.*Check the endpoint") as caught:
         wrong.write("x", b"")
     assert "no-such-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("s3://nobody-made-it/lake", {}, r"bucket does not exist.*Check the endpoint, the bucket"),
+        (
+            None,
+            {"aws_access_key_id": "nobody"},
+            r"Cannot (read|write) s3://.*: (?!Object at).*Check the endpoint",
+        ),
+        (None, {"aws_endpoint": "http://127.0.0.1:1"}, "no server answers there"),
+        (None, {"aws_allow_http": "false"}, r"the endpoint is http://.*allow_http: true"),
+    ],
+)
+def test_a_place_that_cannot_be_reached_is_not_taken_for_an_empty_one(
+    s3_place: S3Place, url: str | None, options: dict[str, str], said: str
+) -> None:
+    store = open_store(url or s3_place.url, s3_place.options | options)
+    with pytest.raises(StorageError, match=said):
+        store.read("lake.json")
+    with pytest.raises(StorageError, match=said):
+        store.write("lake.json", b"")
+    with pytest.raises(StorageError, match=said):
+        store.write_once("lake.json", b"")

@@ -42,7 +42,7 @@ class PythonClient:
                 max_partition_fetch_bytes=4 << 20,
                 fetch_max_bytes=_AT_ONCE,
                 allow_auto_create_topics=False,
-                # A member that knew a topic too late gets none of it until it asks again: by default in 5 min.
+                # A member that knew a topic too late gets none of it until it asks again: else in 5 min.
                 metadata_max_age_ms=_METADATA_MS,
                 metrics_enabled=False,
                 **options.for_kafka_python(),

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from lake import Archive, delete_snapshot
+from lake import Archive, ArchiveLanding, delete_snapshot
 from lake.maintenance.check import check_archive
 from lake.maintenance.retain import retain
 from lake.maintenance.vacuum import vacuum_archive
 from lake.parquet import write_files
 from lake.snapshots.log import StateLog
 from replaylake.flows.auditing import audit_archive
-from schemas.errors import NotFoundError, UsageError
+from schemas.errors import NotFoundError, StorageError, UsageError
 from tests.lake.archives import SPEC, append, landed_rows, make, numbers, row
 from tests.lake.kills import Killed, killed_before
 from tests.lake.places import PLACES, lake_in
@@ -216,3 +216,23 @@ def test_keys_of_who_died_making_or_deleting_a_snapshot_go(
     assert vacuum_archive(archive, grace=NOW).leftovers == 2
     assert keys() == [f"snapshots/{kept.keys}"]
     assert kept.read_keys() is not None
+
+
+def test_a_worker_that_slept_through_it_reads_the_rows_where_they_are_now(tmp_path: Path) -> None:
+    _, archive = make(tmp_path)
+    landing = ArchiveLanding(archive)
+    append(archive, row(0))
+    append(archive, row(1))
+    landing.refresh()
+    archive.compact()
+    vacuum_archive(archive, keep=NOW, grace=NOW)
+    keys = [step for rows in landing.committed_keys("2026-01-01") for step in rows["step"].to_pylist()]
+    assert sorted(set(keys)) == [0, 1]
+    held = [step for rows in landing.committed_rows("2026-01-01", ["e"]) for step in rows["step"].to_pylist()]
+    assert sorted(set(held)) == [0, 1]
+
+    log = archive.table("steps")
+    (name,) = log.file_names()
+    log.store.write(name, b"torn")
+    with pytest.raises(StorageError, match="does not read"):
+        list(landing.committed_keys("2026-01-01"))
