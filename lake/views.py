@@ -144,6 +144,8 @@ def create_view(connection: duckdb.DuckDBPyConnection, name: str, view: str, que
     """Create one view; raise StorageError where a file does not read, for it looks into one already."""
     try:
         connection.execute(f"create view {quoted(name)}.{quoted(view)} as {query}")
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
     except duckdb.Error as exc:
         raise unreadable(exc) from exc
 
@@ -152,12 +154,12 @@ def table_source(connection: duckdb.DuckDBPyConnection, name: str, table: TableF
     """Return the SQL that reads a table, which may have no files; `name` is what else nothing is called."""
     empty = quoted(f"empty {name}")
     if not table.files:
-        connection.register(f"empty {name}", table.schema.empty_table())
+        connection.register(f"empty {name}", _nothing(table.schema))
         return empty
     if not table.added_columns:
         return table.source
     added = pa.schema([table.schema.field(column) for column in table.added_columns])
-    connection.register(f"empty {name}", added.empty_table())  # all files may be older than they
+    connection.register(f"empty {name}", _nothing(added))  # all files may be older than they
     return f"(select * from {table.source} union all by name select * from {empty})"
 
 
@@ -198,3 +200,8 @@ def _globs(paths: Sequence[str]) -> str:
 def _escaped(path: str) -> str:
     """Return the pattern that matches the path alone."""
     return _GLOB.sub(lambda sign: f"[{sign[0]}]", path)
+
+
+def _nothing(schema: pa.Schema) -> pa.Table:
+    """Return no rows; an empty_table() would import pandas."""
+    return pa.Table.from_batches([], schema)

@@ -94,8 +94,8 @@ class TableCheck:
         try:
             with unreadable(store, name), store.open(name) as source, pq.ParquetFile(source) as file:
                 count, schema = file.metadata.num_rows, file.schema_arrow
-        except (StorageError, FileNotFoundError) as exc:
-            return [self._problem("unreadable", name, str(exc), RESTORE)]
+        except StorageError as exc:
+            return [self._problem("unreadable", name, exc.message.rstrip("."), RESTORE)]
         found = []
         if count != rows:
             what = f"the file has {count} rows, and the log says {rows}"
@@ -119,8 +119,8 @@ class TableCheck:
                 count += batch.num_rows
                 if self._table.dated_by_event:
                     strangers += _strangers(batch)
-        except (StorageError, FileNotFoundError) as exc:
-            yield self._problem("unreadable", name, str(exc), RESTORE)
+        except StorageError as exc:
+            yield self._problem("unreadable", name, exc.message.rstrip("."), RESTORE)
             return
         if count != rows:
             what = f"{count} rows could be read, and the log says {rows}"

@@ -114,7 +114,7 @@ def _gae(turns: str) -> str:
 def _n_step(turns: str) -> str:
     frame = f"""(
         partition by {_KEY}, "our run" order by "our place"
-        rows between current row and (n - 1) following
+        rows between current row and if(n >= 1, n - 1, error('n is at least 1')) following
     )"""
     marked = f"""(
         select * replace (coalesce(next_observation, "following observation") as next_observation),

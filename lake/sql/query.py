@@ -25,6 +25,7 @@ from lake.sql.spilling import SpillFolder
 from lake.sql.tree import ParsedQuery, function_names, parse
 from lake.tables import ArchiveTables
 from lake.views import allow_files, lock, open_connection
+from schemas.errors import QueryError
 
 Values = Sequence[Any] | Mapping[str, Any] | None
 
@@ -41,9 +42,16 @@ def run_query(
     spill = _spill_folder() if bounds.spills else None
     try:
         return _prepared(named, query, parameters, bounds, spill)
-    except BaseException:
+    except BaseException as exc:
         if spill is not None:
             spill.remove()
+        if isinstance(exc, duckdb.OutOfMemoryException):
+            raise QueryError(
+                f"The query needs more memory than {bounds.memory}.",
+                hint="Allow more: --memory 1GB, or QueryLimits(memory='1GB').",
+            ) from exc
+        if isinstance(exc, duckdb.Error):
+            raise query_error(exc) from exc
         raise
 
 
@@ -78,7 +86,7 @@ def _prepared(
     columns = [name for source in every for name in source.columns]
 
     def failed(exc: Exception) -> Exception:
-        return query_error(exc, names, columns=columns)
+        return query_error(exc, names, columns=columns, given=_by_sign(parameters))
 
     try:
         relation = connection.sql(text, params=parameters)

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from lake.sql.conditions import Condition, Parameters, conditions_by_table
-from lake.sql.failures import VIEWS, unknown_table, views_hint
+from lake.sql.failures import VIEWS, not_given, unknown_table
 from lake.sql.macros import TABLE_FUNCTIONS
 from lake.sql.tree import Node, ParsedQuery, nodes, path_of, value_of
 from schemas.errors import QueryError
@@ -28,7 +28,7 @@ _WIDE = re.compile(r"\d{5}|%[^a-zA-Z]*\*|\{[^}]*\{")
 _SHOWS = ("SHOW_SPECIAL", "SHOW_FROM", "SHOW_UNQUALIFIED")
 SHOWN_VIEWS = """
     select table_schema as archive, table_name as view from information_schema.tables
-    where table_type = 'VIEW' and not starts_with(table_name, 'our ') order by all
+    where table_type = 'VIEW' and not contains(table_name, ' ') order by all
 """
 _SYSTEM = {"system", "main", "temp", "memory", "pg_catalog", "information_schema"}
 
@@ -112,7 +112,7 @@ def _of_function(
         raise unknown_table(path, names)
     raise QueryError(
         f"{'.'.join(path)}() is not to be had in FROM.",
-        hint="The lake's own views are read, and nothing else. " + views_hint(names),
+        hint="The lake's own views and their functions are read, and nothing else.",
     )
 
 
@@ -157,7 +157,9 @@ def _at(
     expression = clause["expr"]
     sign = None
     if expression.get("type") == "VALUE_PARAMETER":
-        value = parameters.get(expression["identifier"])
+        if expression["identifier"] not in parameters:
+            raise not_given([expression["identifier"]])
+        value = parameters[expression["identifier"]]
         start = expression["query_location"]
         sign = parsed.text.encode()[start : start + expression["query_location_length"]].decode()
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ import duckdb
 from lake.cold import StepsTables
 from lake.commits import CommitLog
 from lake.episodes import audited_schema, episodes_files
+from lake.horizon import oldest_version
 from lake.parquet import partition_values
 from lake.replay_log import ReplayLog
 from lake.sql.conditions import KEYS, Condition
@@ -30,7 +32,7 @@ from lake.view_queries import (
     turns_query,
 )
 from lake.views import NoFiles, TableFiles, create_view, quoted, table_source
-from schemas.errors import NotFoundError, StorageError
+from schemas.errors import NotFoundError, QueryError, StorageError
 
 _Log = TypeVar("_Log", StepsTables, CommitLog)
 _QUARANTINE = ("quarantine", "quarantine_all")
@@ -155,19 +157,21 @@ def _date(name: str, partition_by: Sequence[str]) -> str | None:
 
 
 def _at(log: _Log, at: At) -> _Log:
-    """Return the table as of a version or a time; raise NotFoundError where that is none of its own."""
+    """Return the table as of a version or a time; raise an error where that is none of its own."""
     if at is None:
         return log
-    commits = log.commits()
+    oldest = oldest_version(log.store)
+    commits = [commit for commit in log.commits() if int(commit["version"]) >= oldest]
     told = [int(commit["version"]) for commit in commits]
     if isinstance(at, datetime):
         moment = at.timestamp() * 1000
         before = [commit["version"] for commit in commits if commit["timestamp"] <= moment]
         if not before:
-            first = datetime.fromtimestamp(commits[0]["timestamp"] / 1000, at.tzinfo) if commits else None
-            raise NotFoundError(
-                "version", at.isoformat(), hint=f"The first that is still told of is of {first}."
-            )
+            if not commits:
+                raise QueryError("No version is that old: of none is the time told any more.")
+            # Rounded up: asked for, it is there.
+            first = datetime.fromtimestamp(math.ceil(commits[0]["timestamp"] / 1000), at.tzinfo)
+            raise QueryError(f"No version is that old: the first is of {first.isoformat(' ')}.")
         return log.at(int(before[-1]))
     hint = f"The newest is {log.version}" + (f", the oldest {min(told)}." if told else ".")
     if at < 0 or at > log.version:

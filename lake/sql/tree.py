@@ -34,8 +34,11 @@ def parse(connection: duckdb.DuckDBPyConnection, text: str) -> ParsedQuery:
     except (duckdb.Error, UnicodeError) as exc:
         raise query_error(exc) from exc
     allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(statements) != 1 and all(statement.type in allowed for statement in statements):
+        count = {0: "is none", 2: "are two"}.get(len(statements), f"are {len(statements)}")
+        raise QueryError(f"One SELECT is expected, and there {count}.")
     if len(statements) != 1 or statements[0].type not in allowed:
-        found = ", ".join(statement.type.name for statement in statements) or "nothing"
+        found = ", ".join(statement.type.name for statement in statements)
         raise QueryError(f"The query is {found}, and one SELECT is expected.", hint=_ONE_SELECT)
     explained = statements[0].type == duckdb.StatementType.EXPLAIN
     before, select = _after_explain(text) if explained else ("", text)

@@ -74,6 +74,10 @@ def erase(
             done = resume_erasures(archive, run.lake.cache_folder)
         run.answer([one.to_dict() for one in done], f"{len(done)} erasures finished.")
         return
+    if agent is None and where is None:
+        raise UsageError(
+            "Nothing is said to be erased.", hint="Give --agent A, alone or with --source S, or --where SQL."
+        )
     if not reason and not dry_run:
         raise UsageError("An erasure has a reason.", hint="Give it: --reason TEXT. Name nobody in it.")
     with progress("Looking"):
@@ -89,6 +93,8 @@ def erase(
     with progress("Erasing"):
         report = erase_rows(archive, plan, run.lake.cache_folder)
     run.answer(report.to_dict(), *_shown(touched), _told(report))
+    if not any(touched["rows"].values()):
+        run.say(f"No row of it was found in {name}: is the name right? It is kept out from now on.")
 
 
 def erasures(run: Run, name: _Name) -> None:

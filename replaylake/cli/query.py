@@ -100,6 +100,11 @@ def answer(
     output: Path | None = None,
 ) -> None:
     """Run one SELECT, and show or write its rows."""
+    if sql.lstrip().startswith("."):
+        raise UsageError(
+            f"{sql.split()[0]} is no SQL: commands with a dot belong to the prompt.",
+            hint="Run `replaylake query` on a terminal for it, or say: show tables.",
+        )
     if form in ("arrow", "parquet") and output is None and sys.stdout.isatty():
         raise UsageError(
             f"{form} is no text, and standard output is a terminal.",

@@ -15,8 +15,9 @@ from prompt_toolkit.lexers import PygmentsLexer
 
 from replaylake.cli import query as verb
 from replaylake.cli.failures import exit_code_of
-from replaylake.cli.query_words import QueryCompleter
+from replaylake.cli.query_words import COMMANDS, QueryCompleter
 from replaylake.cli.run import Run
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from lake import QueryLimits
@@ -89,6 +90,8 @@ class QueryPrompt:
             self._show(f"select column_name, column_type from (describe {'.'.join(map(_quoted, parts))})")  # noqa: S608
         elif name == ".format" and len(words) == 1 and words[0] in _SHOWN:
             self._form = next(form for form in get_args(verb.Format) if form == words[0])
+        elif name not in COMMANDS:
+            raise UsageError(f"There is no command {name!r}.", hint=".help names those that there are.")
         else:
             self._run.write(_HELP + "\n")
 
