@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.s3.program import is_missing
+from deploy.s3.program import ServerError, build
 from deploy.s3.server import BUCKET, Server, free_port
 
 REQUIRED = "REPLAYLAKE_REQUIRE_S3"
@@ -35,9 +35,13 @@ class S3Place:
 
 
 def require_s3() -> None:
-    """Skip the test, loudly, where this machine cannot run a server; with REPLAYLAKE_REQUIRE_S3 it fails."""
-    if is_missing() and not os.environ.get(REQUIRED):
-        pytest.skip(f"NO REAL S3 HERE: go not found ({REQUIRED}=1 makes this a failure)")
+    """Skip the test, loudly, where this machine cannot build a server; with REPLAYLAKE_REQUIRE_S3 it fails."""
+    try:
+        build()
+    except ServerError as exc:
+        if os.environ.get(REQUIRED):
+            raise
+        pytest.skip(f"NO REAL S3 HERE: {exc} ({REQUIRED}=1 makes this a failure)")
 
 
 def running_server(folder: Path) -> Iterator[Server]:
