@@ -35,7 +35,7 @@ class S3Place:
 
 
 def require_s3() -> None:
-    """Skip the test, loudly, where this machine cannot build a server; with REPLAYLAKE_REQUIRE_S3 it fails."""
+    """Skip the test, loudly, where this machine cannot build one; with REPLAYLAKE_REQUIRE_S3 it fails."""
     try:
         build()
     except ServerError as exc:

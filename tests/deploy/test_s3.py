@@ -121,7 +121,7 @@ def test_without_go_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(ServerError, match="built by Go, and no program 'go'"):
         program.build()
     monkeypatch.delenv(REQUIRED, raising=False)
-    with pytest.raises(pytest.skip.Exception, match="NO REAL S3 HERE: .*no program 'go'"):
+    with pytest.raises(pytest.skip.Exception, match=r"NO REAL S3 HERE: .*no program 'go'"):
         require_s3()
     monkeypatch.setenv(REQUIRED, "1")
     with pytest.raises(ServerError, match="no program 'go'"):
