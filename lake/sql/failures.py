@@ -18,7 +18,7 @@ _SIGNATURE = re.compile(r'^\t"?(\w+)"?(\(.*\))$', re.MULTILINE)
 _NO_TABLE = re.compile("Table with name|Referenced table")
 _NOT_GIVEN = re.compile("Values were not provided for the following parameters: (.*)")
 _NOT_USED = re.compile("excess parameters: (.*)")
-_COUNTS = re.compile(r"count mismatch.* Expected (\d+), got (\d+)")
+_COUNTS = re.compile(r"count mismatch.* Expected (\d+), got")
 _MOST_VIEWS = 10
 _TORN = re.compile("No magic bytes|Invalid parquet|TProtocolException", re.IGNORECASE)
 
@@ -109,9 +109,7 @@ def _parameters_error(text: str, given: Collection[str]) -> QueryError | None:
             f"The query has no {' and no '.join(f'${name}' for name in names)}.",
             hint=f"Write ${names[0]} into it, or leave out --param {names[0]}=VALUE.",
         )
-    if counts:
-        return QueryError(f"The query takes {counts[1]} values, and {counts[2]} are given.")
-    return None
+    return QueryError("More values are given than the query takes.") if counts or unused else None
 
 
 def _arguments_error(text: str) -> QueryError | None:

@@ -68,8 +68,10 @@ def test_an_error_does_not_end_it(lake: Path, capsys: pytest.CaptureFixture[str]
 
 def test_the_commands(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed(".help\n.tables\n.schema cartpole.steps\n.format json\nselect 1 as a;\n.nothing\n\x04")
-    out = capsys.readouterr().out
-    assert out.count(".format FORM") == 2
+    shown = capsys.readouterr()
+    out = shown.out
+    assert out.count(".format FORM") == 1 and "There is no command '.nothing'." in shown.err
+    assert "empty" not in out
     assert "transitions" in out and "FLOAT[]" in out and '{"a":1}' in out
 
 
@@ -105,7 +107,9 @@ def test_history_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_sql_comes_by_a_pipe(lake: Path) -> None:
     assert ok("query", "--format", "csv", stdin="select count(*) as n\nfrom cartpole.steps").out == "n\n200\n"
-    assert "The query is nothing" in call("query", stdin="").err
+    assert "One SELECT is expected, and there is none." in call("query", stdin="").err
+    refused = call("query", stdin=".tables\n")
+    assert refused.code == 2 and ".tables is no SQL: commands with a dot belong to the prompt." in refused.err
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_the_views_have_the_columns_of_the_tables(lake: Lake) -> None:
 def test_values_come_by_parameters(lake: Lake) -> None:
     assert lake.sql("select count(*) from demo.steps where step > ?", [0]).rows() == [(2,)]
     assert lake.sql("select $name", {"name": "'; drop"}).rows() == [("'; drop",)]
-    with pytest.raises(QueryError, match="Values were not provided"):
+    with pytest.raises(QueryError, match="a parameter 1 without a name, and no value"):
         lake.sql("select ?").rows()
 
 
@@ -133,8 +133,6 @@ def test_nothing_outside_is_read(lake: Lake, tmp_path: Path, query: str) -> None
         ("set enable_external_access = true", "SET"),
         ("attach 'x.db'", "ATTACH"),
         ("install httpfs", "LOAD"),
-        ("", "The query is nothing"),
-        ("-- only a comment", "The query is nothing"),
     ],
 )
 def test_nothing_is_written(lake: Lake, query: str, says: str) -> None:
@@ -147,6 +145,14 @@ def test_nothing_is_written(lake: Lake, query: str, says: str) -> None:
     ("query", "says"),
     [
         ("selec 1", "syntax error"),
+        ("", "^One SELECT is expected, and there is none.$"),
+        ("-- only a comment", "^One SELECT is expected, and there is none.$"),
+        ("select 1; select 2", "^One SELECT is expected, and there are two.$"),
+        ("select 1; select 2; select 3", "^One SELECT is expected, and there are 3.$"),
+        ("select nofunction(1)", r"^(?!.*demo\.steps)Scalar Function with name nofunction does not exist"),
+        ("from nofunction(1)", r"^(?!.*demo\.steps)nofunction\(\) is not to be had in FROM"),
+        ("with c as (select 1 a) select b from c", r'^(?!.*demo\.steps).*"b" not found'),
+        ("select other.x from demo.steps", r'"other" not found.*There are the views demo\.steps'),
         ("select * from nothing", r"nothing.*There are the views demo\.steps, demo\.transitions, demo\.quar"),
         ("select * from steps", r"There are the views demo\.steps"),
         ("select nothing from demo.steps", r"\"nothing\" not found"),
@@ -156,6 +162,42 @@ def test_nothing_is_written(lake: Lake, query: str, says: str) -> None:
 def test_what_is_wrong_is_said(lake: Lake, query: str, says: str) -> None:
     with pytest.raises(QueryError, match="(?s)" + says):
         lake.sql(query).rows()
+
+
+def test_of_many_views_some_are_named(lake: Lake) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        lake.create(name, spec=SPEC.model_copy(update={"name": name}))
+    with pytest.raises(QueryError, match=r"views alpha\.steps, .* and 10 others: show tables") as caught:
+        lake.sql("from nothing")
+    assert str(caught.value).count(", ") == 9
+    with pytest.raises(
+        QueryError, match=r"Did you mean 'gamma\.steps'\? There are the views gamma\.steps"
+    ) as caught:
+        lake.sql("from gamma.stepss")
+    assert "alpha" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters", "says"),
+    [
+        ("select $n", None, r"^No value is given for \$n. Give it: --param n=VALUE.$"),
+        ("select $n", {"m": 1}, r"^No value is given for \$n."),
+        ("from demo.steps at (version => $v)", None, r"^No value is given for \$v."),
+        ("select 1", {"n": 5}, r"^The query has no \$n. .*--param n=VALUE.$"),
+        ("select $m", {"m": 1, "n": 5}, r"^The query has no \$n. .*--param n=VALUE.$"),
+        ("select 1", [5], "^More values are given than the query takes.$"),
+        ("select ?", [5, 6], "^More values are given than the query takes.$"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(lake: Lake, query: str, parameters: Any, says: str) -> None:
+    with pytest.raises(QueryError, match=says):
+        lake.sql(query, parameters)
+
+
+def test_internal_views_are_not_shown(tmp_path: Path) -> None:
+    lake, _ = make(tmp_path)  # tables without rows stand beside the views
+    views = ["episodes", "quarantine", "quarantine_all", "steps", "transitions"]
+    assert lake.sql("show tables").rows() == [("demo", view) for view in views]
 
 
 def test_a_query_may_be_explained(lake: Lake) -> None:

@@ -192,8 +192,10 @@ def test_a_list_is_discounted(lake: Lake) -> None:
     [
         ("returns(gamma := 1.5)", "gamma must be from 0 to 1"),
         ("gae(1.0, lambda_ := -1)", "lambda_ must be from 0 to 1"),
-        ("gae()", "gae"),
-        ("n_step()", "n_step"),
+        ("gae()", r"Say gae\(value, next_value := NULL, gamma := 0.99, lambda_ := 0.95\)"),
+        ("n_step()", r"Say n_step\(n, gamma := 1.0\)"),
+        ("n_step(0)", "^n is at least 1.$"),
+        ("n_step(null)", "^n is at least 1.$"),
         ("retuns()", "no view 'demo.retuns'"),
     ],
 )

@@ -63,6 +63,12 @@ def test_nothing_is_written_where_it_may_not_be(lake: Lake, place: Path) -> None
     assert not any(place.iterdir())
 
 
+def test_less_memory_than_the_engine_begins_with(lake: Lake, place: Path) -> None:
+    with pytest.raises(QueryError, match=r"needs more memory than 1KB. Allow more: --memory 1GB"):
+        lake.sql("select 1", limits=QueryLimits(memory="1KB"))
+    assert not any(place.iterdir())
+
+
 def test_without_a_place_small_queries_are_answered(lake: Lake, place: Path) -> None:
     place.rmdir()
     assert lake.sql("select 1").rows() == [(1,)]

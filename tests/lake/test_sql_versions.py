@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lake import Archive, Lake
+from lake.horizon import set_oldest_version
 from lake.parquet import write_files
 from schemas.errors import NotFoundError, QueryError, StorageError
 from tests.lake.archives import SPEC, append, make, numbers, row
@@ -69,7 +70,7 @@ def test_a_time_is_read(archive: Archive, lake: Lake) -> None:
     assert lake.sql(query, {"t": at.isoformat()}).rows() == [(2,)]
     assert lake.sql(query, {"t": date.today() + timedelta(days=2)}).rows() == [(3,)]
     assert numbers(lake, "select count(*) from demo.steps at (timestamp => now() + interval 1 hour)") == [3]
-    with pytest.raises(NotFoundError, match="no version '2020-01-01T00:00:00"):
+    with pytest.raises(QueryError, match=r"^No version is that old: the first is of [\d-]+ [\d:]+\+00:00.$"):
         lake.sql(query, {"t": "2020-01-01"})
 
 
@@ -129,6 +130,13 @@ def test_a_version_whose_log_was_cleaned_up(archive: Archive, lake: Lake) -> Non
     with pytest.raises(NotFoundError, match=r"There is no version '1'. It was cleaned up"):
         lake.sql("from demo.steps at (version => 1)")
     assert numbers(lake, "select count(*) from demo.steps") == [4]
+
+
+def test_the_oldest_version_is_the_one_that_a_vacuum_left(archive: Archive, lake: Lake) -> None:
+    set_oldest_version(archive.table("steps").store, 1)
+    assert numbers(lake, "select count(*) from demo.steps at (version => 1)") == [2]
+    with pytest.raises(NotFoundError, match=r"'0'. It was cleaned up. The newest is 2, the oldest 1.$"):
+        lake.sql("from demo.steps at (version => 0)")
 
 
 def test_a_version_of_quarantine_and_of_another_archive(lake: Lake) -> None:
