@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lake import Lake
 from schemas.errors import QueryError
 from tests.lake.archives import append, make, row
-from tests.lake.test_transitions import logs
+from tests.lake.logs import logs
 
 
 def _in_order(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
