@@ -49,6 +49,7 @@ class CommitLog(TableLog):
                     mode="ignore",
                     partition_by=list(partition_by),
                     storage_options=dict(store.options),
+                    commit_properties=CommitProperties(max_commit_retries=0),  # or it is made on top of ours
                 ),
             )
         made = cls(store)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
+import pyarrow as pa
 import pytest
 
 from lake import ArchiveLanding
 from lake.commits import CommitLog
-from lake.stores import open_store
+from lake.stores import Store, open_store
 from schemas.errors import CommitConflictError, NotFoundError, StorageError
 from schemas.protocols import Move, Partition
 from tests.lake.archives import SPEC, append, landed_rows, make, numbers, refused_rows, row
@@ -20,7 +22,7 @@ APP = "demo/topic/0"
 _APPEND = """
 import sys
 from lake.commits import CommitLog
-from lake.stores import open_store
+from lake.stores import Store, open_store
 from schemas.protocols import Move
 from tests.lake.archives import SPEC, landed_rows
 log = CommitLog(open_store(sys.argv[1]))
@@ -193,3 +195,18 @@ def test_landing_reads_back_what_landed_on_a_date(tmp_path: Path, partition_by: 
     assert steps_of("f") == [1]
     assert set(steps_of("e")) >= {0, 2}
     assert steps_of(None) == [0, 1, 2]
+
+
+def test_of_many_who_make_a_table_at_once_each_gets_the_one(tmp_path: Path) -> None:
+    schema = pa.schema([("date", pa.string()), ("x", pa.int64())])
+    together = Barrier(4)
+    for number in range(10):
+        store = open_store(tmp_path / str(number))
+
+        def make_it(_: int, store: Store = store) -> int:
+            together.wait()
+            return CommitLog.create(store, schema, ["date"]).version
+
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(make_it, range(4))) == [0, 0, 0, 0]
+        assert store.names("_delta_log", ".json") == [f"{0:020d}.json"]
