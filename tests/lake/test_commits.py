@@ -22,7 +22,7 @@ APP = "demo/topic/0"
 _APPEND = """
 import sys
 from lake.commits import CommitLog
-from lake.stores import Store, open_store
+from lake.stores import open_store
 from schemas.protocols import Move
 from tests.lake.archives import SPEC, landed_rows
 log = CommitLog(open_store(sys.argv[1]))
