@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from lake import Archive, Lake
+from lake import Lake
 from schemas.errors import UsageError
 
 from .lake_steps import SPEC, make_batches
+from .made_once import cache_folder, made_once
 
 _ROWS = 50_000_000
 _ROWS_VARIABLE = "LAKE_BENCH_STEPS"
-_MADE = "made"  # an empty file beside the lake: it is whole
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is made once: `.cache/bench` in the current folder."""
-    folder = Path(".cache", "bench").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def wanted_rows() -> int:
@@ -35,15 +27,13 @@ def large_lake() -> Lake:
     rows = wanted_rows()
     folder = cache_folder() / f"lake-{rows}"
     lake = Lake(folder / "lake")
-    if not (folder / _MADE).exists():
-        archive = lake.archive(SPEC.name) if SPEC.name in lake.names() else lake.create(SPEC.name, spec=SPEC)
-        _fill(archive, rows)
-        archive.compact()
-        (folder / _MADE).touch()
+    made_once(folder, lambda: _make(lake, rows))
     return lake
 
 
-def _fill(archive: Archive, rows: int) -> None:
-    """Append what is missing; every version after the first is a batch."""
+def _make(lake: Lake, rows: int) -> None:
+    """Append what is missing, and compact; every version after the first is a batch."""
+    archive = lake.archive(SPEC.name) if SPEC.name in lake.names() else lake.create(SPEC.name, spec=SPEC)
     for batch in make_batches(rows, done=archive.table("steps").version):
         archive.append(batch)
+    archive.compact()

@@ -20,10 +20,9 @@ from replaylake import ingest_once
 from schemas.archive_spec import ArchiveSpec
 from schemas.environments import spec_from_environment
 
-from .lake_archive import cache_folder
 from .lake_peers import write_d3rlpy, write_minari
+from .made_once import cache_folder, made_once
 
-_MADE = "made"
 _SIDE = 84  # pixels of a frame
 _CART = slice(160, 340)  # the lines of a rendered frame in which anything is seen
 
@@ -97,8 +96,10 @@ FRAMES = Game("frames", 200, lambda: _Frames(gymnasium.make("CartPole-v1", rende
 
 def prepare(game: Game) -> None:
     """Play the episodes and write them in every form, unless that was done."""
-    if (game.folder / _MADE).exists():
-        return
+    made_once(game.folder, lambda: _make(game))
+
+
+def _make(game: Game) -> None:
     if game.name in game.lake.names():
         raise RuntimeError(f"{game.folder} is half made: remove it.")
     env = game.make()
@@ -110,7 +111,6 @@ def prepare(game: Game) -> None:
     write_minari(game.folder / "minari", played, env, game.name)
     write_d3rlpy(game.folder / "d3rlpy.h5", played)
     env.close()
-    (game.folder / _MADE).touch()
 
 
 def _play(game: Game, env: gymnasium.Env[Any, Any], spec: ArchiveSpec) -> list[Played]:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
-
 from .harness import Benchmark
 from .lake_archive import large_lake
 from .lake_steps import SPEC
-from .lake_timed import TimedContest
+from .lake_timed import TimedContest, ask_duckdb
 
 _QUERY = """
     select agent_id, count(*) as steps, avg(action) as pushes, max(step) as longest, sum(reward) as total
@@ -31,13 +29,9 @@ def _prepare(folder: Path) -> Iterator[TimedContest]:
     )
     ours = _QUERY.format(steps=f"{SPEC.name}.steps")
 
-    def ask_duckdb() -> list[tuple[object, ...]]:
-        with duckdb.connect() as connection:
-            return connection.execute(bare).fetchall()
-
-    if lake.sql(ours).rows() != ask_duckdb():
+    if lake.sql(ours).rows() != ask_duckdb(bare):
         raise RuntimeError("The two answers differ.")
-    yield TimedContest(lambda: lake.sql(ours).rows(), ask_duckdb)
+    yield TimedContest(lambda: lake.sql(ours).rows(), lambda: ask_duckdb(bare))
 
 
 BENCHMARK = Benchmark(

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
-
 from .harness import Benchmark
 from .lake_archive import large_lake
 from .lake_steps import SPEC
-from .lake_timed import TimedContest
+from .lake_timed import TimedContest, ask_duckdb
 
 _DAY, _NEXT_DAY = "2026-05-10", "2026-05-11"
 _FIGURES = "count(*), sum(reward), avg(next_observation[3] - observation[3]), avg(action)"
@@ -36,14 +34,10 @@ def _prepare(folder: Path) -> Iterator[TimedContest]:
     files = table.uris(table.file_names(f"date >= '{_DAY}' and date <= '{_NEXT_DAY}'"))
     by_hand = _BY_HAND.format(figures=_FIGURES, files=files, day=_DAY)
 
-    def ask_duckdb() -> list[tuple[object, ...]]:
-        with duckdb.connect() as connection:
-            return connection.execute(by_hand).fetchall()
-
-    ours, theirs = lake.sql(_OURS).rows()[0], ask_duckdb()[0]
+    ours, theirs = lake.sql(_OURS).rows()[0], ask_duckdb(by_hand)[0]
     if ours[:2] != theirs[:2]:
         raise RuntimeError(f"The two answers differ: {ours} and {theirs}.")
-    yield TimedContest(lambda: lake.sql(_OURS).rows(), ask_duckdb)
+    yield TimedContest(lambda: lake.sql(_OURS).rows(), lambda: ask_duckdb(by_hand))
 
 
 BENCHMARK = Benchmark(

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+import duckdb
+
 _FEWEST_CALLS = 3
 _SECONDS = 1.0  # how long a figure is measured, at least
 
@@ -24,6 +26,12 @@ class TimedContest:
     def other(self) -> float:
         """Return the median over the other's calls, or the limit."""
         return _milliseconds(self._other) if callable(self._other) else self._other
+
+
+def ask_duckdb(query: str) -> list[tuple[object, ...]]:
+    """Return what bare DuckDB answers."""
+    with duckdb.connect() as connection:
+        return connection.execute(query).fetchall()
 
 
 def _milliseconds(call: Callable[[], object]) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lake import Archive, Lake
+from lake import Lake
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import UsageError
 from schemas.spaces import Box, Discrete
@@ -23,7 +23,7 @@ from schemas.step import TIMESTAMP, wire_schema
 from schemas.steps import Steps
 
 from .harness import Benchmark
-from .lake_archive import cache_folder
+from .made_once import cache_folder, made_once
 
 _GIGABYTES = 2.0
 _VARIABLE = "READER_BENCH_GB"
@@ -32,7 +32,6 @@ _EPISODE, _BATCH = 500, 60_000  # steps
 _START = 1_780_000_000_000_000  # microseconds
 _SPEC = ArchiveSpec(name="wide", observation=Box(shape=(256,)), action=Discrete(n=2))
 _STEP_BYTES = 256 * 4 + 22  # the tensors of a step, each observation once
-_MADE = "made"  # an empty file beside the lake: it is whole
 _EPOCH = """
 import sys
 from lake import Lake
@@ -87,8 +86,9 @@ def _gigabytes() -> float:
     return wanted
 
 
-def _fill(archive: Archive, rows: int) -> None:
+def _make(lake: Lake, rows: int) -> None:
     """Append what is missing; every version after the first is a batch."""
+    archive = lake.archive(_SPEC.name) if _SPEC.name in lake.names() else lake.create(_SPEC.name, spec=_SPEC)
     random = np.random.default_rng(0)
     # Numbers that repeat within a step, so that the archive itself takes little room.
     values = np.tile(random.standard_normal((_BATCH, 32), dtype=np.float32), 8)
@@ -119,12 +119,7 @@ def _prepare(folder: Path) -> Iterator[ReaderMemoryContest]:
     rows = int(_gigabytes() * 1e9 / _STEP_BYTES)
     kept = cache_folder() / f"reader-{rows}"
     lake = Lake(kept / "lake")
-    if not (kept / _MADE).exists():
-        archive = (
-            lake.archive(_SPEC.name) if _SPEC.name in lake.names() else lake.create(_SPEC.name, spec=_SPEC)
-        )
-        _fill(archive, rows)
-        (kept / _MADE).touch()
+    made_once(kept, lambda: _make(lake, rows))
     yield ReaderMemoryContest(kept / "lake")
 
 

@@ -95,7 +95,7 @@ class StepsTables:
     @property
     def roots(self) -> list[str]:
         """The folders that the tables are in, as other libraries call them."""
-        return [log.uris([""])[0] for log in self._logs]
+        return [root for log in self._logs for root in log.roots]
 
     @property
     def _logs(self) -> list[CommitLog]:

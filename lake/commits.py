@@ -141,6 +141,14 @@ class CommitLog(TableLog):
             self.refresh()
         raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=REPEAT)
 
+    def configure(self, properties: Mapping[str, str]) -> None:
+        """Set properties of the table, where any of them is another one."""
+        with self._lock:
+            if properties.items() <= self._table.metadata().configuration.items():
+                return
+            self._translated(partial(self._table.alter.set_table_properties, dict(properties)))
+            self.refresh()
+
     def checkpoint(self) -> None:
         """Sum the log up, so that whoever opens the table reads that and no long row of commits."""
         with self._lock:

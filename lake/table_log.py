@@ -50,6 +50,16 @@ class TableLog:
         return self._store
 
     @property
+    def stores(self) -> list[Store]:
+        """Where the table's files are, as a table in several places says it."""
+        return [self._store]
+
+    @property
+    def roots(self) -> list[str]:
+        """The folders of `stores`, as other libraries call them."""
+        return [location(self._store)]
+
+    @property
     def version(self) -> int:
         """The version that this handle is pinned to."""
         with self._lock:
@@ -93,7 +103,7 @@ class TableLog:
 
     def uris(self, names: Sequence[str]) -> list[str]:
         """Return what other libraries open files of the table by."""
-        root = self._store.uri("").rstrip("/")
+        root = location(self._store)
         return [f"{root}/{name}" for name in names]
 
     def file_names(self, predicate: str | None = None) -> list[str]:
@@ -187,6 +197,7 @@ def translated(store: Store, action: Callable[[], _T]) -> _T:
 
 
 def location(store: Store) -> str:
+    """Return what other libraries call the place of a table by."""
     return store.uri("").rstrip("/")
 
 

@@ -14,7 +14,7 @@ from lake.parquet import partition_values
 from lake.replay_log import ReplayLists
 from lake.stores import StoreFilesystem
 from lake.stores.s3 import S3Store
-from lake.view_queries import audited_query, columns_shown, quarantine_queries, transitions_query
+from lake.view_queries import audited_query, columns_shown, quarantine_queries
 from schemas.errors import StorageError
 
 _READING = "hive_types_autocast = false"
@@ -36,13 +36,13 @@ class TableFiles:
     ) -> None:
         self.files = log.uris(log.file_names() if names is None else names)
         self.resolved = [] if resolved is None else resolved.uris
-        self.stores = log.stores if isinstance(log, StepsTables) else [log.store]
+        self.stores = log.stores
         if resolved is not None:
             self.stores.append(resolved.store)
         self.schema = log.schema
         self.partition_by = log.partition_by
         self.added_columns = log.added_columns
-        self._roots = log.roots if isinstance(log, StepsTables) else log.uris([""])
+        self._roots = log.roots
 
     @property
     def source(self) -> str:
@@ -130,8 +130,6 @@ def create_views(connection: duckdb.DuckDBPyConnection, name: str, views: Mappin
         source = table_source(connection, f"{name}.{view}", table)
         shown = columns_shown(table.schema.names)
         queries = {view: f"select {shown} from {source}"}
-        if view == "steps":
-            queries["transitions"] = transitions_query(f"{quoted(name)}.steps")
         if view == "episodes":
             queries[view] = audited_query(shown, source)
         if view == "quarantine":

@@ -24,19 +24,17 @@ from lake.maintenance.leftovers import remove_partial_files
 from lake.maintenance.log_scrub import close_log, scrub_log
 from lake.maintenance.tombstone import Tombstone
 from lake.maintenance.tombstones import FOLDER, Tombstones, erasures_id
-from lake.maintenance.turns import next_turn
+from lake.maintenance.turns import next_turn, undisturbed
 from lake.parquet import WrittenFile, remove_files
 from lake.reading.cache import purge
 from lake.snapshots import Snapshot, forget_older, list_snapshots, mark_erased, remove_stale
 from lake.snapshots.contents import measure
 from lake.stores.local import LocalStore
 from lake.tables import ArchiveTables
-from schemas.errors import CommitConflictError, StorageError
 from schemas.protocols import Move
 
 _SAID = {"replaylake.origin": "erasure"}
 _WRITING = timedelta(hours=1)  # so long a file may take to be written
-_ATTEMPTS = 20  # each is a commit of somebody else that came first
 
 
 class ErasureRun:
@@ -224,16 +222,8 @@ class ErasureRun:
                     self._unfinished += 1
 
     def _repeat(self, action: Any) -> None:
-        for _ in range(_ATTEMPTS):
-            try:
-                action()
-            except CommitConflictError:
-                continue
-            return
-        raise StorageError(
-            f"Others changed {self._archive.name!r} {_ATTEMPTS} times while this was about to.",
-            hint=f"Finish it when they rest: replaylake maintain erase {self._archive.name} --resume",
-        )
+        hint = f"Finish it when they rest: replaylake maintain erase {self._archive.name} --resume"
+        undisturbed(self._archive.name, action, hint)
 
     def _remains(self) -> Iterator[str]:
         """Say what this erasure cannot reach."""

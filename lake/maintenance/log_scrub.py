@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import TypeVar
-
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from lake.commits import CommitLog
 from lake.horizon import set_oldest_version
 from lake.maintenance.turns import next_turn
 from lake.table_log import SCRUBBED
-from schemas.errors import CommitConflictError, StorageError
 
 _LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
 _SHORT = {"delta.deletedFileRetentionDuration": "interval 0 seconds"}
-_T = TypeVar("_T")
 
 
 def close_log(table: CommitLog, archive: str) -> None:
     """Commit a version that tells of nothing: the newest one's commit has to stay as it is."""
-    handle = _translated(table, lambda: _open(table))
-    if len(table.partition_by) > 1 and not _SHORT.items() <= handle.metadata().configuration.items():
-        # A checkpoint lists files that were taken out lately, by their folders.
-        _translated(table, lambda: handle.alter.set_table_properties(_SHORT))
-        table.refresh()
+    if len(table.partition_by) > 1:  # a checkpoint lists files that were taken out lately, by their folders
+        table.configure(_SHORT)
     table.rewrite([], [], next_turn(table, archive), {"replaylake.origin": "erasure"})
 
 
@@ -42,7 +32,7 @@ def scrub_log(table: CommitLog) -> None:
     """
     version = table.version
     set_oldest_version(table.store, version)
-    _translated(table, lambda: _open(table, version).create_checkpoint())
+    CommitLog(table.store, version).checkpoint()
     for name in table.store.names(_LOG):
         commit, checkpoint = _COMMIT.fullmatch(name), _CHECKPOINT.fullmatch(name)
         if commit and int(commit[1]) < version:
@@ -59,22 +49,3 @@ def _empty(table: CommitLog, name: str) -> None:
         return
     content = json.dumps({"commitInfo": {**kept, SCRUBBED: "true"}}) + "\n"
     table.store.write(name, content.encode())
-
-
-def _open(table: CommitLog, version: int | None = None) -> DeltaTable:
-    return DeltaTable(
-        table.store.uri("").rstrip("/"), version=version, storage_options=dict(table.store.options)
-    )
-
-
-def _translated(table: CommitLog, action: Callable[[], _T]) -> _T:
-    try:
-        return action()
-    except CommitFailedError as exc:
-        raise CommitConflictError("Another writer committed first.", hint="Try again.") from exc
-    except (DeltaError, OSError) as exc:
-        said = str(exc).partition("\n")[0].rstrip(".")
-        raise StorageError(
-            f"The log of {table.store.url} cannot be emptied: {said}.",
-            hint="Go on with it: replaylake maintain erase NAME --resume",
-        ) from exc

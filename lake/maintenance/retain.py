@@ -9,13 +9,12 @@ from typing import Any
 
 from lake.commits import CommitLog
 from lake.maintenance.cold import ColdTable
-from lake.maintenance.turns import next_turn
+from lake.maintenance.turns import next_turn, undisturbed
 from lake.parquet import partition_values
 from lake.tables import ArchiveTables
-from schemas.errors import CommitConflictError, StorageError, UsageError
+from schemas.errors import UsageError
 
 _SAID = {"replaylake.origin": "retention"}
-_ATTEMPTS = 20  # each is a commit of somebody else that came first
 _FILES_AT_ONCE = 64  # are moved by one pair of commits
 _BYTES_AT_ONCE = 512 << 20
 SizedFile = tuple[str, int, int]  # name, rows, bytes
@@ -141,19 +140,12 @@ class _Retention:
 
     def _repeat(self, table: str | None, action: Callable[[], int]) -> int:
         """Do it until nobody comes between, and count the deleted rows of a table."""
-        for _ in range(_ATTEMPTS):
-            try:
-                count = action()
-            except CommitConflictError:
-                continue
-            if table is not None and count:
-                self._report.deleted[table] = self._report.deleted.get(table, 0) + count
-                self._on_progress(self._report)
-            return count
-        raise StorageError(
-            f"Others changed {self._archive.name!r} {_ATTEMPTS} times while this was about to.",
-            hint="What has moved or was deleted stays so. Let one of them do it, and repeat.",
-        )
+        hint = "What has moved or was deleted stays so. Let one of them do it, and repeat."
+        count = undisturbed(self._archive.name, action, hint)
+        if table is not None and count:
+            self._report.deleted[table] = self._report.deleted.get(table, 0) + count
+            self._on_progress(self._report)
+        return count
 
 
 def _older(table: CommitLog, day: date) -> list[SizedFile]:

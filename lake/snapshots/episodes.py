@@ -8,48 +8,16 @@ import duckdb
 import pyarrow as pa
 
 from lake.cold import StepsTables
-from lake.episodes import audited_schema, episodes_files
+from lake.episode_query import episodes_query
+from lake.episodes import episodes_files
 from lake.snapshots.choice import Choice, bracketed
 from lake.snapshots.conditions import check_condition, refusal_of
 from lake.snapshots.episode_keys import KEYS_SCHEMA
 from lake.tables import ArchiveTables
-from lake.views import TableFiles, connect, quoted
+from lake.views import TableFiles, connect
 from schemas.episodes import EPISODE_KEY
 
 _KEY = ", ".join(EPISODE_KEY)
-# What an episode is now, whatever an audit has seen of it. The names are those of the audits' table, where
-# it has such a column.
-_COUNTED = """
-    select {key},
-        min(date) as date,
-        count(*) as rows,
-        count(*) as steps,
-        count(distinct step) as length,
-        min(step) as first_step,
-        max(step) as last_step,
-        coalesce(fsum(reward), 0) as return,
-        coalesce(fsum(reward), 0) as episode_return,
-        count(*) - count(reward) as missing_rewards,
-        arg_max_null(
-            if(terminated, 'terminated', if(truncated, 'truncated', null)), row(step, terminated, truncated)
-        ) filter (step is not null) as ending,
-        coalesce(first_step = 0 and ending is not null and length = last_step + 1 and length = rows, false)
-            and count(*) filter (terminated or truncated) = 1 as complete,
-        min(event_time) as started_at,
-        max(event_time) as ended_at,
-        coalesce(list_sort(list_distinct(list(policy_version))), []) as policy_versions,
-        count(*) filter (len(flags) > 0) as flagged_rows,
-        avg(quality_score) as quality_score
-    from snapshot.steps where episode_id is not null group by {key}
-"""
-_COUNTED_COLUMNS = frozenset(
-    "date rows steps length first_step last_step return episode_return missing_rewards ending complete "
-    "started_at ended_at policy_versions flagged_rows quality_score".split()
-)
-# What only an audit says.
-AUDITED_COLUMNS = tuple(
-    name for name in audited_schema().names if name not in {*EPISODE_KEY, *_COUNTED_COLUMNS}
-)
 
 
 def choose_episodes(
@@ -82,13 +50,11 @@ def choose_episodes(
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `snapshot.episodes`: what is counted of each episode, and beside it what audits found."""
-    found = ", ".join(f"audited.{quoted(name)}" for name in AUDITED_COLUMNS)
+    """Create `snapshot.episodes`: the lake's view of episodes, with two shorter names beside its own."""
+    episodes = episodes_query("snapshot.steps", "audits.episodes")
     connection.execute(f"""
         create view snapshot.episodes as
-        select counted.*, {found}
-        from ({_COUNTED.format(key=_KEY)}) as counted
-        left join audits.episodes as audited using ({_KEY})
+        select *, rows as steps, episode_return as return from ({episodes})
     """)
 
 

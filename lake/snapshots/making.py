@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from lake.cold import StepsTables
+from lake.episode_query import AUDITED_COLUMNS
 from lake.snapshots.choice import Choice
 from lake.snapshots.contents import chosen_keys, measure
 from lake.snapshots.episode_keys import digest_of, write_keys
-from lake.snapshots.episodes import AUDITED_COLUMNS
 from lake.snapshots.log import DELETED, Document, snapshot_log
 from lake.tables import ArchiveTables
 from schemas.errors import QueryError

@@ -13,12 +13,12 @@ import duckdb
 
 from lake.cold import StepsTables
 from lake.commits import CommitLog
+from lake.episode_query import episodes_query
 from lake.episodes import audited_schema, episodes_files
 from lake.horizon import oldest_version
 from lake.parquet import partition_values
 from lake.replay_log import ReplayLog
 from lake.sql.conditions import KEYS, Condition
-from lake.sql.episodes import episodes_query
 from lake.sql.macros import TABLE_FUNCTIONS, create_table_functions
 from lake.sql.references import At
 from lake.stores import Store

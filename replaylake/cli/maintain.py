@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from replaylake.cli import maintain_erase, maintain_retain
 from replaylake.cli.console import table
+from replaylake.cli.maintain_choice import Name, chosen_archives
 from replaylake.cli.progress import progress
 from replaylake.cli.run import Run
 from replaylake.cli.verbs import add_verb
 
-if TYPE_CHECKING:
-    from lake import Archive
-
-_Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The archive.")]
 _All = Annotated[bool, typer.Option("--all", help="Every archive of the lake.")]
 _MIB = 1 << 20
 
@@ -48,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def compact(
     run: Run,
-    name: _Name = None,
+    name: Name = None,
     all_: _All = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be rewritten, and write nothing.")
@@ -71,7 +68,7 @@ def compact(
     numbers = ("files", "MB", "rows", "twice", "conflicts")
     shown = table("archive", "table", *numbers, numbers=numbers)
     reports = []
-    for archive in _archives(run, name, all_):
+    for archive in chosen_archives(run, name, all_):
         with progress(f"Compacting {archive.name}") as report:
             done = archive.compact(options, lambda so_far: report(0, _rewritten(so_far.tables.values())))
         reports.append(done.to_dict())
@@ -93,7 +90,7 @@ def compact(
 
 def vacuum(
     run: Run,
-    name: _Name = None,
+    name: Name = None,
     all_: _All = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
@@ -118,7 +115,7 @@ def vacuum(
     numbers = ("removed", "MB", "held by snapshots", "too young")
     shown = table("archive", "table", *numbers, "reads from", numbers=numbers)
     reports = []
-    for archive in _archives(run, name, all_):
+    for archive in chosen_archives(run, name, all_):
         with progress(f"Vacuuming {archive.name}"):
             done = vacuum_archive(archive, keep=keep, grace=grace, dry_run=dry_run)
         reports.append(done.to_dict())
@@ -137,7 +134,7 @@ def vacuum(
 
 def check(
     run: Run,
-    name: _Name = None,
+    name: Name = None,
     all_: _All = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every row: checksums, days, and keys that are there twice.")
@@ -150,7 +147,7 @@ def check(
     from lake.maintenance.check import check_archive
 
     reports = []
-    for archive in _archives(run, name, all_):
+    for archive in chosen_archives(run, name, all_):
         with progress(f"Checking {archive.name}") as report:
             reports.append(check_archive(archive, deep=deep, on_progress=lambda part: report(0, part)))
     lines = []
@@ -168,14 +165,6 @@ def check(
         run.write("".join(f"{line}\n" for line in lines))
     if not all(found.is_sound for found in reports):
         raise typer.Exit(1)
-
-
-def _archives(run: Run, name: str | None, all_: bool) -> list[Archive]:
-    from schemas.errors import UsageError
-
-    if (name is None) == (not all_):
-        raise UsageError("Which archive is meant is not clear.", hint="Give a NAME, or --all.")
-    return run.lake.archives() if name is None else [run.lake.archive(name)]
 
 
 def _rewritten(tables: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from replaylake.cli.console import table
+from replaylake.cli.maintain_choice import Name, chosen_archives
 from replaylake.cli.progress import progress
 from replaylake.cli.run import Run
 from replaylake.cli.verbs import add_verb
@@ -28,7 +29,7 @@ def register(group: typer.Typer) -> None:
 
 def retain(
     run: Run,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The archive.")] = None,
+    name: Name = None,
     all_: Annotated[bool, typer.Option("--all", help="Every archive whose spec sets a retention.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would move and go, and change nothing.")
@@ -41,15 +42,11 @@ def retain(
     """
     from lake.maintenance.erase import resume_erasures
     from lake.maintenance.retain import retain as retain_archive
-    from schemas.errors import UsageError
 
-    if (name is None) == (not all_):
-        raise UsageError("Which archive is meant is not clear.", hint="Give a NAME, or --all.")
-    if name is None:
-        specs = ((archive, archive.spec) for archive in run.lake.archives())
+    archives = chosen_archives(run, name, all_)
+    if all_:
+        specs = ((archive, archive.spec) for archive in archives)
         archives = [archive for archive, spec in specs if spec.hot_days or spec.retention_days]
-    else:
-        archives = [run.lake.archive(name)]
     shown = table("archive", "hot from", "kept from", "moved", *(f"deleted: {one}" for one in _TABLES))
     reports = []
     for archive in archives:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
@@ -145,7 +146,7 @@ def test_a_query_on_a_terminal_is_stopped_and_the_next_answered(
     _until(keyboard, "begun", "begun", "replaylake> ")
     os.write(keyboard, ENDLESS)
     _until(keyboard, "-b.range")
-    time.sleep(0.5)  # so that it runs; were it not to run yet, Ctrl-C would clear the line
+    _until_busy(process)  # were the query not to run yet, Ctrl-C would clear the line
     os.write(keyboard, CTRL_C)
     _until(keyboard, "Stopped.", "replaylake> ")
     os.write(keyboard, b"select 6 * 7 as n;\r")
@@ -162,6 +163,16 @@ def test_a_terminal_is_left_after_a_line_was_cleared(
     os.write(keyboard, CTRL_C)
     _until(keyboard, "replaylake> ")
     assert _left(keyboard, process) == 0
+
+
+def _until_busy(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the engine takes more of the processor than a prompt does."""
+    seen = psutil.Process(process.pid)
+    before = sum(seen.cpu_times()[:2])
+    deadline = time.monotonic() + 60
+    while sum(seen.cpu_times()[:2]) < before + 0.5:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _left(keyboard: int, process: subprocess.Popen[bytes]) -> int:

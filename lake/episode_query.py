@@ -1,4 +1,4 @@
-"""The view of episodes: what their steps say, and beside it what audits found."""
+"""The SQL of episodes: what their steps say, and beside it what audits found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOLD = {
     "length": "count(distinct step)",
     "first_step": "min(step)",
     "last_step": "max(step)",
-    "episode_return": "coalesce(sum(reward), 0)",
+    "episode_return": "coalesce(fsum(reward), 0)",
     "missing_rewards": "count(*) filter (step is not null and reward is null)",
     "missing_propensities": "count(*) filter (step is not null and action_log_prob is null)",
     "ending": f"arg_max_null({_ENDING}, step)",
@@ -29,10 +29,14 @@ _COMPLETE = (
     "told.first_step = 0 and told.rows = told.last_step + 1 and told.length = told.rows"
     ' and told.ending is not null and told."our ends" = 1'
 )
+# What only an audit says.
+AUDITED_COLUMNS = tuple(
+    name for name in audited_schema().names if name not in {*EPISODE_KEY, *_TOLD, "complete"}
+)
 
 
 def episodes_query(steps: str, audited: str) -> str:
-    """Return the view over the view of steps, and the one of what audits said."""
+    """Return a row for each episode in a view of steps, joined with what a view of audits says of it."""
     told = ", ".join(f"{text} as {quoted(name)}" for name, text in _TOLD.items())
     columns = ", ".join(_column(name) for name in audited_schema().names)
     return f"""
