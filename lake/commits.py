@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
@@ -20,6 +22,9 @@ from schemas.protocols import Move
 
 _RETRIES = 50  # appends of others stand before ours: each costs one attempt
 _COMMIT = "replaylake.commit"  # names a commit in what the log says of it
+_FENCE = "replaylake/vacuum"  # its position is the time, in ms, up to which a vacuum has condemned files
+_VACUUM = {"replaylake.origin": "vacuum"}
+_SKEW = 3_600_000  # ms by which the clocks of a writer and of the store may differ
 
 
 class CommitLog(TableLog):
@@ -70,8 +75,9 @@ class CommitLog(TableLog):
         """Append rows, none at all too, and move positions, in one commit; return a version that has it.
 
         Columns that came to the table since this was opened may be lacking: they are null then. Raise
-        CommitConflictError where a position is not `before` any more, or where `onto` is given and
-        the newest version is another one: nothing was written then. After another StorageError the commit
+        CommitConflictError where a position is not `before` any more, where `onto` is given and the
+        newest version is another one, or where this took so long that a vacuum has begun to remove what was
+        written: nothing was written then. After another StorageError the commit
         may be there or not: refresh, and look at the positions.
         """
         conformed = self._conformed(rows)
@@ -149,6 +155,19 @@ class CommitLog(TableLog):
             self._translated(partial(self._table.alter.set_table_properties, dict(properties)))
             self.refresh()
 
+    def condemn(self, until: datetime) -> None:
+        """Let nobody commit files from now on that were stored at a time or before: they may be removed."""
+        moment = math.ceil(until.timestamp() * 1000)
+        for _ in range(_RETRIES):
+            condemned = self.position(_FENCE)
+            if condemned >= moment:
+                return
+            moves = {_FENCE: Move(condemned, moment)}
+            with suppress(CommitConflictError):  # of two, the later time is to stay
+                self._commit([], [], moves, _VACUUM, partial(self.check_positions, moves))
+            self.refresh()
+        raise CommitConflictError(f"Others committed first, {_RETRIES} times.", hint=REPEAT)
+
     def checkpoint(self) -> None:
         """Sum the log up, so that whoever opens the table reads that and no long row of commits."""
         with self._lock:
@@ -176,6 +195,7 @@ class CommitLog(TableLog):
             with self._lock:
                 for _ in range(_RETRIES):
                     check()  # another thread or attempt may have refreshed
+                    self._check_condemned(written)
                     if self._write(actions, properties, name):
                         break
                 else:
@@ -228,6 +248,21 @@ class CommitLog(TableLog):
                     f"to {move.after}.",
                     hint=REPEAT,
                 )
+
+    def _check_condemned(self, written: Sequence[WrittenFile]) -> None:
+        """Raise CommitConflictError where a vacuum that the pinned version knows of removes such a file."""
+        condemned = self.position(_FENCE)
+        for file in written:
+            if file.action.modification_time <= condemned + _SKEW:
+                try:
+                    stored = self._store.look(file.name).modified.timestamp() * 1000
+                except FileNotFoundError:
+                    stored = -1
+                if stored <= condemned:
+                    raise CommitConflictError(
+                        f"{file.name} was written too long ago: a vacuum removes what nothing names.",
+                        hint="Do it again. A vacuum's --grace has to be longer than a writer takes.",
+                    )
 
     def _check(self, moves: Mapping[str, Move], onto: int | None) -> None:
         if onto is not None and self.version != onto:

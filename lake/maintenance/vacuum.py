@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +18,7 @@ from lake.cold import COLD, cold_position, cold_store
 from lake.commits import CommitLog
 from lake.horizon import oldest_version, set_oldest_version
 from lake.maintenance.leftovers import remove_partial_files
-from lake.snapshots import held_files, remove_stale
+from lake.snapshots import drop_drafts, held_files, remove_stale
 from lake.stores import Store, StoredFile
 from lake.tables import ArchiveTables
 from schemas.errors import UsageError
@@ -66,10 +66,13 @@ def vacuum_archive(
     if min(keep, grace) < timedelta(0):
         raise UsageError("A vacuum cannot keep what is yet to come.", hint="Give a time of 0 or more.")
     report = VacuumReport(archive.name, dry_run)
-    now = _time_of(archive.store)
+    # A dry run writes nothing, so that it has only this machine's clock.
+    now = datetime.now(UTC) if dry_run else _time_of(archive.store)
+    drafts = drop_drafts(archive, now - grace, dry_run=dry_run)  # first: they hold files no more
+    ended = drafts if dry_run else ()  # which another one may be making again by now
     for name, store in _tables(archive):
-        report.tables[name] = _Sweep(archive, name, store, now, keep, grace).run(dry_run)
-    report.leftovers = remove_partial_files(archive.store, now - grace, dry_run)
+        report.tables[name] = _Sweep(archive, name, store, now, keep, grace, ended).run(dry_run)
+    report.leftovers = len(drafts) + remove_partial_files(archive.store, now - grace, dry_run)
     report.leftovers += remove_stale(archive, now - grace, dry_run=dry_run)
     return report
 
@@ -95,8 +98,11 @@ class _Sweep:
         now: datetime,
         keep: timedelta,
         grace: timedelta,
+        ended: Collection[str],
     ) -> None:
+        """Prepare it; drafts of snapshots that have `ended` hold nothing any more."""
         self._archive = archive
+        self._ended = ended
         self._name = name
         self._store = store
         self._kept_since = now - keep
@@ -105,33 +111,45 @@ class _Sweep:
     def run(self, dry_run: bool) -> TableVacuum:
         """Remove what nothing needs."""
         listed = list(self._store.files())  # before the log is read: what is committed from now on is young
-        oldest, named = self._named(listed)
-        surplus = [file for file in listed if self._is_data(file.name) and file.name not in named]
+        log = CommitLog(self._store)
+        oldest, named = self._named(log, listed)
+        surplus = [file for file in listed if _may_go(file.name) and file.name not in named]
         # Last, for a snapshot that was just made is of files that were in the table.
         held = self._held()
         free = [file for file in surplus if file.name not in held]
         old = [file for file in free if file.modified <= self._young_since]
-        found = TableVacuum(
-            files=len(old),
-            bytes=sum(file.size for file in old),
-            held=len(surplus) - len(free),
-            waiting=len(free) - len(old),
-            oldest_version=max(oldest, oldest_version(self._store)) if old else oldest_version(self._store),
-        )
+        waiting = len(free) - len(old)
         if not dry_run:
-            if any(self._is_data(file.name) for file in old):
+            old = self._condemned(log, old)
+            if old:
                 set_oldest_version(self._store, oldest)  # first: nobody may find files missing unsaid
             for file in old:
                 self._store.remove(file.name)
-        return found
+        return TableVacuum(
+            files=len(old),
+            bytes=sum(file.size for file in old),
+            held=len(surplus) - len(free),
+            waiting=waiting,
+            oldest_version=max(oldest, oldest_version(self._store)) if old else oldest_version(self._store),
+        )
 
-    @staticmethod
-    def _is_data(name: str) -> bool:
-        return not name.startswith("_") or _DIED_COMMIT.fullmatch(name) is not None
+    def _condemned(self, log: CommitLog, old: list[StoredFile]) -> list[StoredFile]:
+        """Return the files that nobody can commit any more.
 
-    def _named(self, listed: list[StoredFile]) -> tuple[int, set[str]]:
+        A writer that takes longer than the grace commits before this, and then its files are seen here, or
+        after it, and then it is refused.
+        """
+        if all(_DIED_COMMIT.fullmatch(file.name) for file in old):
+            return old
+        seen = log.version
+        log.condemn(self._young_since)
+        named: set[str] = set()
+        for version in range(seen + 1, log.version + 1):
+            named |= _named_by(self._store.read(f"_delta_log/{version:020d}.json"))
+        return [file for file in old if file.name not in named]
+
+    def _named(self, log: CommitLog, listed: list[StoredFile]) -> tuple[int, set[str]]:
         """Return the first version that has to be readable, and the files of it and of all that follow."""
-        log = CommitLog(self._store)
         named = set(log.file_names())
         commits = {
             int(match[1]): file
@@ -153,9 +171,13 @@ class _Sweep:
     def _held(self) -> set[str]:
         if self._name not in ("steps", "cold"):
             return set()
-        names = held_files(self._archive)
+        names = held_files(self._archive, self._ended)
         cold = {name.removeprefix(COLD) for name in names if name.startswith(COLD)}
         return cold if self._name == "cold" else {name for name in names if not name.startswith(COLD)}
+
+
+def _may_go(name: str) -> bool:
+    return not name.startswith("_") or _DIED_COMMIT.fullmatch(name) is not None
 
 
 def _named_by(commit: bytes) -> set[str]:

@@ -33,7 +33,7 @@ class StoreFilesystem(AbstractFileSystem):  # type: ignore[misc]
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Describe a file."""
         store, name = self._found(path)
-        return {"name": path, "size": store.size(name), "type": "file"}
+        return {"name": path, "size": store.look(name).size, "type": "file"}
 
     def exists(self, path: str, **_: Any) -> bool:
         """Say whether a file is there."""

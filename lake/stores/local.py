@@ -52,6 +52,11 @@ class LocalStore:
         """Say whether a file is there."""
         return self._path(name).is_file()
 
+    def look(self, name: str) -> StoredFile:
+        """Return a file's bytes and when it was written; raise FileNotFoundError where it is not there."""
+        with _absence(self._path(name)), _storage_errors(f"look at {self._path(name)}"):
+            return _described(name, self._path(name).stat())
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes; raise FileNotFoundError where it is not there."""
         with _absence(self._path(name)), _storage_errors(f"read {self._path(name)}"):
@@ -121,7 +126,7 @@ class LocalStore:
                 found = entry.stat()
             except FileNotFoundError:  # removed since it was listed
                 continue
-            yield StoredFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+            yield _described(name, found)
 
     def _path(self, name: str) -> Path:
         return self._root / name
@@ -165,6 +170,10 @@ class LocalStore:
 
 
 PARTIAL = ".partial-"  # stands before the names of files that are being written
+
+
+def _described(name: str, found: os.stat_result) -> StoredFile:
+    return StoredFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _checked_root(folder: Path) -> Path:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from typing import Protocol
 
+from lake.stores.store import StoredFile
+
 
 class Ranges(Protocol):
     """Give parts of files."""
 
-    def size(self, name: str) -> int:
-        """Return a file's bytes; raise FileNotFoundError where it is not there."""
+    def look(self, name: str) -> StoredFile:
+        """Return what is known of a file; raise FileNotFoundError where it is not there."""
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
         """Return the bytes of a file from one place to another."""
@@ -22,7 +24,7 @@ class RangeFile(io.RawIOBase):
     def __init__(self, store: Ranges, name: str) -> None:
         self._store = store
         self._name = name
-        self._size = store.size(name)
+        self._size = store.look(name).size
         self._position = 0
 
     def readable(self) -> bool:

@@ -78,18 +78,19 @@ class S3Store:
         """Return the URL of a file."""
         return f"{self.url}/{name}"
 
-    def size(self, name: str) -> int:
-        """Return a file's bytes; raise FileNotFoundError where it is not there."""
-        with self._asking("look at", name):
-            return int(obstore.head(self._bucket, name)["size"])
-
     def exists(self, name: str) -> bool:
         """Say whether a file is there."""
         try:
-            self.size(name)
+            self.look(name)
         except FileNotFoundError:
             return False
         return True
+
+    def look(self, name: str) -> StoredFile:
+        """Return a file's bytes and when it was written; raise FileNotFoundError where it is not there."""
+        with self._asking("look at", name):
+            found = obstore.head(self._bucket, name)
+        return StoredFile(name, int(found["size"]), found["last_modified"])
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes; raise FileNotFoundError where it is not there."""

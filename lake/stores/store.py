@@ -49,6 +49,9 @@ class Store(Protocol):
     def exists(self, name: str) -> bool:
         """Say whether a file is there."""
 
+    def look(self, name: str) -> StoredFile:
+        """Return a file's bytes and when it was written; raise FileNotFoundError where it is not there."""
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes; raise FileNotFoundError where it is not there."""
 

@@ -62,6 +62,8 @@ def test_what_is_not_there(store: Store) -> None:
         store.read("nothing")
     with pytest.raises(FileNotFoundError):
         store.open("nothing")
+    with pytest.raises(FileNotFoundError):
+        store.look("nothing")
     store.remove("nothing")
     assert store.names() == []
     assert store.folders("nothing") == []

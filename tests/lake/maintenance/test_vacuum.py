@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from lake import Archive, ArchiveLanding, delete_snapshot
+from lake.commits import CommitLog
 from lake.maintenance.check import check_archive
 from lake.maintenance.retain import retain
 from lake.maintenance.vacuum import vacuum_archive
 from lake.parquet import write_files
 from lake.snapshots.log import StateLog
 from replaylake.flows.auditing import audit_archive
-from schemas.errors import NotFoundError, StorageError, UsageError
+from schemas.errors import CommitConflictError, NotFoundError, StorageError, UsageError
 from tests.lake.archives import SPEC, append, landed_rows, make, numbers, row
 from tests.lake.kills import Killed, killed_before
 from tests.lake.places import PLACES, lake_in
@@ -114,6 +115,36 @@ def test_what_a_writer_may_yet_commit_stays_until_it_is_old(tmp_path: Path) -> N
     age(archive, 2)
     assert vacuum_archive(archive).tables["steps"].files == 1
     assert stored(archive) == set()
+
+
+def test_who_commits_what_a_vacuum_has_condemned_is_refused(tmp_path: Path) -> None:
+    """A writer that slept longer than the grace: its file goes, and no version ever names it."""
+    lake, archive = make(tmp_path)
+    log = archive.table("steps")
+    slow = write_files(log.store, landed_rows(SPEC, 1), log.partition_by)
+    assert vacuum_archive(archive, grace=NOW).tables["steps"].files == 1
+    with pytest.raises(CommitConflictError, match="written too long ago"):
+        log.rewrite([], slow, {}, {})
+    assert log.append(landed_rows(SPEC, 1), {}, {}) == log.version
+    assert numbers(lake, "select count(*) from demo.steps") == [1]
+
+
+def test_who_commits_while_a_vacuum_looks_keeps_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, archive = make(tmp_path)
+    log = archive.table("steps")
+    slow = write_files(log.store, landed_rows(SPEC, 1), log.partition_by)
+    condemn = CommitLog.condemn
+
+    def meanwhile(vacuumed: CommitLog, until: datetime) -> None:
+        log.rewrite([], slow, {}, {})
+        condemn(vacuumed, until)
+
+    monkeypatch.setattr(CommitLog, "condemn", meanwhile)
+    assert vacuum_archive(archive, grace=NOW).tables["steps"].files == 0
+    assert numbers(lake, "select count(*) from demo.steps") == [1]
+    assert check_archive(archive, deep=True).is_sound
 
 
 def test_what_somebody_died_writing_goes(tmp_path: Path) -> None:
