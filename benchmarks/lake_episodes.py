@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,11 @@ from replaylake import ingest_once
 from schemas.archive_spec import ArchiveSpec
 from schemas.environments import spec_from_environment
 
-from .lake_peers import write_d3rlpy, write_minari
+from .lake_peers import Played, write_d3rlpy, write_minari
 from .made_once import cache_folder, made_once
 
 _SIDE = 84  # pixels of a frame
 _CART = slice(160, 340)  # the lines of a rendered frame in which anything is seen
-
-
-@dataclass(slots=True)
-class Played:
-    """Hold one episode: an observation more than there are steps."""
-
-    observations: list[Any]
-    actions: list[Any] = field(default_factory=list)
-    rewards: list[float] = field(default_factory=list)
-    terminated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

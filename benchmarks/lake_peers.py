@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,10 +19,18 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import gymnasium
 
-    from .lake_episodes import Played
-
 Format = Literal["hdf5", "arrow"]
 FORMATS: tuple[Format, ...] = ("hdf5", "arrow")
+
+
+@dataclass(slots=True)
+class Played:
+    """Hold one episode: an observation more than there are steps."""
+
+    observations: list[Any]
+    actions: list[Any] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    terminated: bool = False
 
 
 def write_minari(folder: Path, played: Sequence[Played], env: gymnasium.Env[Any, Any], name: str) -> None:

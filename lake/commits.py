@@ -14,6 +14,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
+from lake.conforming import alike, conformed
 from lake.parquet import WrittenFile, partition_values, remove_files, write_files
 from lake.stores import Store
 from lake.table_log import ADDED, REPEAT, TableLog, location, translated
@@ -58,7 +59,7 @@ class CommitLog(TableLog):
                 ),
             )
         made = cls(store)
-        if made.version > 0 or not _alike(made.schema, schema) or made.partition_by != list(partition_by):
+        if made.version > 0 or not alike(made.schema, schema) or made.partition_by != list(partition_by):
             raise AlreadyExistsError(
                 "table", store.url, hint="Choose another name, or remove what an earlier try has left there."
             )
@@ -80,13 +81,13 @@ class CommitLog(TableLog):
         written: nothing was written then. After another StorageError the commit
         may be there or not: refresh, and look at the positions.
         """
-        conformed = self._conformed(rows)
+        whole = conformed(rows, self.schema, self._names_at_first, self._store.url)
         self._check(moves, onto)
-        written = write_files(self._store, conformed, self.partition_by)
+        written = write_files(self._store, whole, self.partition_by)
         actions = [file.action for file in written]
 
         def check() -> None:
-            self._conformed(rows)
+            conformed(rows, self.schema, self._names_at_first, self._store.url)
             self._check(moves, onto)
 
         return self._commit(actions, written, moves, metadata, check)
@@ -132,7 +133,7 @@ class CommitLog(TableLog):
         for _ in range(_RETRIES):
             held = self.schema
             for field in fields:
-                if field.name in held.names and not _alike(pa.schema([held.field(field.name)]), [field]):
+                if field.name in held.names and not alike(pa.schema([held.field(field.name)]), [field]):
                     raise AlreadyExistsError("column", field.name, hint="Give the new column another name.")
             missing = [
                 field.with_nullable(True).with_metadata({ADDED: b"true"})
@@ -268,30 +269,3 @@ class CommitLog(TableLog):
         if onto is not None and self.version != onto:
             raise CommitConflictError(f"The version is {self.version}, not {onto}.", hint=REPEAT)
         self.check_positions(moves)
-
-    def _conformed(self, rows: pa.Table) -> pa.Table:
-        """Return rows with the table's columns, in its order; refuse rows of other columns.
-
-        Delta takes files as they are, and no reader could read them.
-        """
-        wanted = self.schema
-        lacking = [name for name in wanted.names if name not in rows.column_names]
-        if set(lacking) <= set(wanted.names) - self._names_at_first:
-            for name in lacking:
-                rows = rows.append_column(name, pa.nulls(rows.num_rows, wanted.field(name).type))
-            if sorted(rows.column_names) == sorted(wanted.names):
-                rows = rows.select(wanted.names)
-                if _alike(rows.schema, wanted):
-                    return rows
-        raise StorageError(
-            f"The columns {rows.schema.names} are not those of the table {self._store.url}: {wanted.names}.",
-            hint="Land rows with the columns and types of the archive's spec.",
-        )
-
-
-def _alike(schema: pa.Schema, other: pa.Schema | Sequence[pa.Field]) -> bool:
-    """Say whether columns have the same names and types; whether they may be null is one for all."""
-    fields = list(other)
-    return schema.names == [field.name for field in fields] and all(
-        map(pa.DataType.equals, schema.types, [field.type for field in fields])
-    )
