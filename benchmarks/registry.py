@@ -21,6 +21,7 @@ _MODULES = {
     "lake-bytes-pendulum": ".lake_bytes_pendulum",
     "lake-open": ".lake_open",
     "lake-read": ".lake_read",
+    "lake-read-wide": ".lake_read_wide",
     "lake-sql-aggregate": ".lake_sql_aggregate",
     "lake-sql-episode": ".lake_sql_episode",
     "lake-sql-transitions": ".lake_sql_transitions",

@@ -58,6 +58,11 @@ class _Space(BaseModel):
         mapping: dict[str, Any] = json.loads(self.model_dump_json())
         return mapping
 
+    @property
+    def mask_size(self) -> int | None:
+        """The length of a mask of such actions; None where there are no masks."""
+        return None
+
 
 class Box(_Space):
     """Numbers of one dtype in an array of one shape; `uint8` is held as bytes, so images stay small."""
@@ -118,6 +123,11 @@ class Discrete(_Space):
         """A 64-bit integer."""
         return pa.int64()
 
+    @property
+    def mask_size(self) -> int:
+        """One for each number."""
+        return self.n
+
     @model_validator(mode="after")
     def _fits_64_bits(self) -> Discrete:
         _check_count(self.n, self.start)
@@ -136,6 +146,11 @@ class MultiDiscrete(_Space):
     def arrow_type(self) -> pa.DataType:
         """A list of 64-bit integers."""
         return pa.list_(pa.int64())
+
+    @property
+    def mask_size(self) -> int:
+        """One for each value of each number, these in a row."""
+        return sum(self.nvec)
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> MultiDiscrete:

@@ -10,7 +10,6 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.membership import has_bounds, has_floats, has_shape
 from schemas.spaces import Space
 from schemas.step import WIRE_COLUMNS
-from validation.columns import mask_size
 from validation.expectation import Expectation
 from validation.suite import Suite
 
@@ -36,7 +35,7 @@ def _rules(spec: ArchiveSpec) -> Iterator[Expectation]:
         "action": spec.action,
     }
     with_extras = spaces | spec.extras
-    masked = mask_size(spec.action) is not None
+    masked = spec.action.mask_size is not None
     for column, space in with_extras.items():
         if has_shape(space):
             yield _column("have_shape", column)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import SuiteError
-from schemas.spaces import Box, Discrete, MultiDiscrete, Space
+from schemas.spaces import Box, Space
 from schemas.step import wire_schema
 
 
@@ -67,7 +67,7 @@ class Columns:
         if column in ("observation", "next_observation"):
             return spec.observation
         if column == "action_mask":
-            size = mask_size(spec.action)
+            size = spec.action.mask_size
             return None if size is None else Box(shape=(size,), dtype="bool")
         return spec.action if column == "action" else spec.extras.get(column)
 
@@ -99,13 +99,6 @@ def is_number(type_: pa.DataType) -> bool:
 def is_time(type_: pa.DataType) -> bool:
     """Say whether a column holds moments or dates."""
     return bool(pa.types.is_timestamp(type_) or pa.types.is_date(type_))
-
-
-def mask_size(action: Space) -> int | None:
-    """Return the length of an action's mask, the parts of a MultiDiscrete in a row, or None: no masks."""
-    if isinstance(action, Discrete):
-        return action.n
-    return sum(action.nvec) if isinstance(action, MultiDiscrete) else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

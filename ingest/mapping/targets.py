@@ -110,17 +110,11 @@ def targets_of(spec: ArchiveSpec) -> dict[str, Target | None]:
         if column.name == "info":
             found["info"] = Single(Sort.JSON, pa.string())
         elif column.name == "action_mask":
-            size = _mask_size(spec.action)
-            found["action_mask"] = Row(size, single_of(pa.bool_())) if size else None
+            size = spec.action.mask_size
+            found["action_mask"] = None if size is None else Row(size, single_of(pa.bool_()))
         elif column.type is not None:
             found[column.name] = single_of(column.type)
         else:
             found[column.name] = target_of(spaces[column.name])
     found[PROPENSITY_ALIAS] = single_of(pa.float64())
     return found | {name: target_of(space) for name, space in spec.extras.items()}
-
-
-def _mask_size(action: Space) -> int:
-    if isinstance(action, Discrete):
-        return action.n
-    return sum(action.nvec) if isinstance(action, MultiDiscrete) else 0

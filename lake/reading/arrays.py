@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.reading.fill import COMPLETE, EPISODE, FOLLOWS, NEXT
+from lake.reading.fill import COMPLETE, EPISODE, FOLLOWS, NEXT, threads
 from lake.reading.projection import Projection
 from schemas.errors import UsageError
 from schemas.transitions import NStep, Transitions, n_step_returns
+
+_GATHERED_BYTES = 4 << 20  # that one thread gathers at a time
 
 Array = NDArray[Any]
 Values = Array | dict[str, "Values"]  # by field, for a Dict or a Tuple space
@@ -137,8 +139,32 @@ def nested(arrays: Mapping[tuple[str, ...], Array]) -> Values:
 
 def gathered(array: Array, places: NDArray[np.int64]) -> Array:
     """Return rows of an array, zeros for the place -1."""
-    result = array.take(places, axis=0, mode="clip")
-    nowhere = places < 0
-    if nowhere.any():
-        result[nowhere] = 0
+    result = np.empty((len(places), *array.shape[1:]), array.dtype)
+    rows = max(1, _GATHERED_BYTES * len(places) // max(1, result.nbytes))
+    starts = range(0, len(places), rows)
+
+    def gather(start: int) -> None:
+        _gather(array, places[start : start + rows], result[start : start + rows])
+
+    if len(starts) < 2:
+        for start in starts:
+            gather(start)
+        return result
+    with threads() as parallel:
+        for _ in parallel(gather, starts):
+            pass
     return result
+
+
+def _gather(array: Array, places: NDArray[np.int64], result: Array) -> None:
+    """Fill in rows; where most of them lie one behind the other they are copied at once, then the others."""
+    middle = len(places) // 2
+    first = int(places[middle]) - middle
+    last = first + len(places)
+    others = np.flatnonzero(places != np.arange(first, last))
+    if first >= 0 and last <= len(array) and len(others) <= len(places) // 8:
+        result[:] = array[first:last]
+        result[others] = array[places[others]]
+    else:
+        array.take(places, axis=0, out=result, mode="clip")
+    result[places < 0] = 0

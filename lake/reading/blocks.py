@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.reading.arrays import nested
-from lake.reading.cache import Entry
-from lake.reading.projection import TRANSITION, project
-from lake.reading.reader import cached
+from lake.reading.projection import TRANSITION
+from lake.reading.reader import cached, projection_of
 from lake.reading.records import Field, Horizon, Records, fields_of, record_of
 from lake.reading.shuffle import buckets_of, shuffle_keys
-from lake.reading.sinks import read_at, write_at
+from lake.reading.sinks import Sink, read_at, write_at
 from lake.snapshots import Snapshot
 from schemas.errors import StorageError, UsageError
 
@@ -36,7 +35,9 @@ Block = dict[str, Any]  # by column: an array, or for a Dict or a Tuple a mappin
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    entry: Entry
+    source: Sink  # the arrays, which stay open: whoever removes them from the cache takes them from nobody
+    steps: int
+    transitions: int
     fields: tuple[Field, ...]
     horizon: Horizon | None
     part_bytes: int
@@ -50,14 +51,15 @@ class _Plan:
     @property
     def parts(self) -> int:
         """How many parts the scratch file has."""
-        size = self.entry.transitions * record_of(self.fields).itemsize
+        size = self.transitions * record_of(self.fields).itemsize
         return max(1, -(-size // self.part_bytes))
 
 
 class Blocks:
     """Iterate over the transitions of a snapshot in a random order, each once, in blocks of equal length.
 
-    Each iteration is a pass of its own over the archive's arrays; the last block may be shorter.
+    Each iteration is a pass of its own over the archive's arrays, which are open as long as
+    `open_blocks` is; the last block may be shorter.
     """
 
     def __init__(self, plan: _Plan, seed: int, epoch: int, first_block: int, scratch: Path | None) -> None:
@@ -70,7 +72,7 @@ class Blocks:
     @property
     def transitions(self) -> int:
         """How many transitions an epoch has."""
-        return self._plan.entry.transitions
+        return self._plan.transitions
 
     @property
     def block_rows(self) -> int:
@@ -85,8 +87,8 @@ class Blocks:
         if not len(self):
             return
         with ExitStack() as stack:
-            source = stack.enter_context(self._plan.entry.opened())
-            records = Records(source, self._plan.entry.steps, self._plan.fields, self._plan.horizon)
+            plan = self._plan
+            records = Records(plan.source, plan.steps, plan.fields, plan.horizon)
             try:
                 file = stack.enter_context(tempfile.TemporaryFile(dir=self._scratch))  # gone with its process
                 counts = self._scatter(records, file)
@@ -160,6 +162,7 @@ def open_blocks(
     gamma: float = 1.0,
     memory_bytes: int = MEMORY_BYTES,
     cache: Path | None = None,
+    cache_bytes: int | None = None,
 ) -> Iterator[Blocks]:
     """Give the snapshot's transitions in blocks, in a random order that the seed and the epoch decide.
 
@@ -168,7 +171,7 @@ def open_blocks(
     being what the bootstrapped value counts. The arrays are kept in the cache, or for this time in a
     temporary folder; beside them a scratch file is written, as large as all transitions.
     """
-    projection = project(snapshot.spec, columns)
+    projection = projection_of(snapshot, columns)
     horizon = None if n is None else Horizon(n, gamma)
     fields = fields_of(projection, horizon)
     width = record_of(fields).itemsize
@@ -186,8 +189,9 @@ def open_blocks(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="replaylake-arrays-")))
         else:
             folder = cache
-        entry = cached(snapshot, projection, folder)
-        plan = _Plan(entry, fields, horizon, part_bytes, rows)
+        entry = cached(snapshot, projection, folder, cache_bytes)
+        source = stack.enter_context(entry.opened())
+        plan = _Plan(source, entry.steps, entry.transitions, fields, horizon, part_bytes, rows)
         yield Blocks(plan, seed, epoch, first_block, folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 
 from lake.reading.columnar_file import create_columns, map_columns, open_columns
 from lake.reading.fill import layout
-from lake.reading.making import OLD, locked, making_in, sync
+from lake.reading.making import locked, making_in, sync, take_away
 from lake.reading.projection import Projection
-from lake.reading.sinks import FileSink, Sink
+from lake.reading.room import ENTRY, make_room, note_use, remove_stale
+from lake.reading.sinks import Column, FileSink, Sink
+from lake.snapshots import Snapshot
 from schemas.errors import StorageError, UsageError
 
 FORMAT = 1  # another one makes every older entry foreign
-_COLUMNS, _EPISODES, _ENTRY = "columns.arrow", "episodes.arrow", "entry.json"
+_COLUMNS, _EPISODES = "columns.arrow", "episodes.arrow"
 _PROBES, _PROBE = 64, 4096
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -38,15 +41,20 @@ class Entry:
     own: int
     transitions: int
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        """What arrays there are."""
+        return layout(self.projection, self.steps, self.own)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Map the arrays into memory: what is not looked at is not read."""
-        return map_columns(self.folder / _COLUMNS, layout(self.projection, self.steps, self.own))
+        return map_columns(self.folder / _COLUMNS, self.columns)
 
     @contextmanager
     def opened(self) -> Iterator[FileSink]:
         """Open the arrays to be read in parts, none of which stays in memory."""
-        with open_columns(self.folder / _COLUMNS, layout(self.projection, self.steps, self.own)) as columns:
-            yield columns
+        with open_columns(self.folder / _COLUMNS, self.columns) as sink:
+            yield sink
 
     def episodes(self) -> pl.DataFrame | None:
         """Return the key of each episode, by its number, where keys were asked for."""
@@ -69,13 +77,14 @@ def make_folder(cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
 
 
-def find(cache: Path, snapshot_id: str, projection: Projection) -> Entry | None:
+def find(cache: Path, snapshot: Snapshot, projection: Projection) -> Entry | None:
     """Return the entry of a snapshot, or None: none is there, or it is torn, or of another making."""
-    folder = _place(cache, snapshot_id, projection)
+    folder = _place(cache, snapshot.id, projection)
+    note_use(folder)
     try:
-        said = json.loads((folder / _ENTRY).read_text())
+        said = json.loads((folder / ENTRY).read_text())
         entry = Entry(folder, projection, said["steps"], said["own"], said["transitions"])
-        if said != _description(entry, snapshot_id):
+        if said != _description(entry, snapshot):
             return None
         entry.arrays()
         entry.episodes()
@@ -84,27 +93,34 @@ def find(cache: Path, snapshot_id: str, projection: Projection) -> Entry | None:
     return entry
 
 
-def keep(cache: Path, snapshot_id: str, projection: Projection, making: Making) -> Entry:
-    """Make the entry of a snapshot; of several processes that do, each returns a whole one."""
-    place = _place(cache, snapshot_id, projection)
+def keep(
+    cache: Path, snapshot: Snapshot, projection: Projection, making: Making, most_bytes: int | None = None
+) -> Entry:
+    """Make the entry of a snapshot; of several processes that do, each returns a whole one.
+
+    Before it what is out of date of the snapshot is removed, and of the whole cache what has no room by
+    `most_bytes`; see `make_room`.
+    """
+    place = _place(cache, snapshot.id, projection)
+    columns = layout(projection, making.steps, making.own)
     with _storage_errors(cache), making_in(place.parent) as aside:
-        with create_columns(aside / _COLUMNS, layout(projection, making.steps, making.own)) as sink:
+        remove_stale(place.parent, _files(snapshot))
+        make_room(cache, sum(column.rows * column.width for column in columns.values()), most_bytes)
+        with create_columns(aside / _COLUMNS, columns) as sink:
             transitions = making.fill(sink)
         if projection.keys:
             making.episodes.write_ipc(aside / _EPISODES)
         made = Entry(aside, projection, making.steps, making.own, transitions)
-        (aside / _ENTRY).write_text(json.dumps(_description(made, snapshot_id)))
+        (aside / ENTRY).write_text(json.dumps(_description(made, snapshot)))
         for path in aside.iterdir():
             sync(path)
         sync(aside)
         with locked(place.parent):
-            found = find(cache, snapshot_id, projection)
+            found = find(cache, snapshot, projection)
             if found is not None:
                 return found
             if place.exists():  # torn
-                old = place.with_name(f"{OLD}{aside.name}")
-                place.rename(old)
-                shutil.rmtree(old)
+                take_away(place)
             aside.rename(place)
         sync(place.parent)
     return Entry(place, projection, making.steps, making.own, transitions)
@@ -136,11 +152,12 @@ def _checked(snapshot_id: str) -> str:
     return snapshot_id
 
 
-def _description(entry: Entry, snapshot_id: str) -> dict[str, Any]:
+def _description(entry: Entry, snapshot: Snapshot) -> dict[str, Any]:
     path = entry.folder / _COLUMNS
     return {
         "format": FORMAT,
-        "snapshot": snapshot_id,
+        "snapshot": snapshot.id,
+        "files": _files(snapshot),
         "projection": entry.projection.hash,
         "steps": entry.steps,
         "own": entry.own,
@@ -148,6 +165,11 @@ def _description(entry: Entry, snapshot_id: str) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "probe": _probe(path),
     }
+
+
+def _files(snapshot: Snapshot) -> str:
+    """Identify the files: an erasure alone gives a snapshot others, for no row of one ever changes."""
+    return hashlib.sha256("\n".join(snapshot.files).encode()).hexdigest()[:12]
 
 
 def _probe(path: Path) -> int:

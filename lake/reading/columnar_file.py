@@ -24,7 +24,7 @@ def create_columns(path: Path, columns: Mapping[str, Column]) -> Iterator[FileSi
     """
     _write_frame(path, columns)
     with path.open("r+b") as file:
-        yield FileSink(file.fileno(), columns, _offsets(path, columns))
+        yield FileSink(file, columns, _offsets(path, columns))
         os.fsync(file.fileno())
 
 
@@ -32,7 +32,7 @@ def create_columns(path: Path, columns: Mapping[str, Column]) -> Iterator[FileSi
 def open_columns(path: Path, columns: Mapping[str, Column]) -> Iterator[FileSink]:
     """Open the file to be read in parts, none of which stays in memory."""
     with path.open("rb") as file:
-        yield FileSink(file.fileno(), columns, _offsets(path, columns))
+        yield FileSink(file, columns, _offsets(path, columns))
 
 
 def map_columns(path: Path, columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
@@ -73,7 +73,7 @@ class _HollowFile:
 
 def _write_frame(path: Path, columns: Mapping[str, Column]) -> None:
     rows = _rows(columns)
-    size = max(rows * _width(column) for column in columns.values())
+    size = max(rows * column.width for column in columns.values())
     with path.open("w+b") as file:
         file.truncate(max(size, 1))  # a hole that stands for the values of every column
         with mmap.mmap(file.fileno(), max(size, 1), access=mmap.ACCESS_READ) as hole:
@@ -102,10 +102,6 @@ def _arrow_type(dtype: np.dtype[Any]) -> pa.DataType:
 
 def _rows(columns: Mapping[str, Column]) -> int:
     return max(column.rows for column in columns.values())
-
-
-def _width(column: Column) -> int:
-    return int(np.prod(column.shape, dtype=np.int64)) * column.dtype.itemsize
 
 
 def _offsets(path: Path, columns: Mapping[str, Column]) -> dict[str, int]:

@@ -149,20 +149,11 @@ def _put_plain(unit: Unit, rows: _Rows, projection: Projection, sink: Sink) -> s
 
 
 def _put_values(pages: Iterator[NDArray[Any]], leaf: Leaf, rows: _Rows, sink: Sink) -> None:
-    """Put values that come in pages, which need not end with a row."""
-    count = min(_rows_at_once(leaf.width), len(rows.target))
-    held, filled, start = np.empty(count * leaf.size, leaf.dtype), 0, 0
+    start = 0
     for values in pages:
-        taken = 0
-        while taken < len(values):
-            some = min(len(values) - taken, len(held) - filled)
-            held[filled : filled + some] = values[taken : taken + some]
-            filled, taken = filled + some, taken + some
-            if filled == len(held):
-                rows[start : start + count].put(sink, leaf.name, held.reshape(count, *leaf.shape))
-                start, filled = start + count, 0
-                count = min(count, len(rows.target) - start)
-                held = held[: count * leaf.size]
+        stop = start + len(values) // leaf.size
+        rows[start:stop].put(sink, leaf.name, values.reshape(-1, *leaf.shape))
+        start = stop
 
 
 def _put_batch(

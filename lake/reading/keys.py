@@ -18,6 +18,11 @@ class Codes:
     values: NDArray[np.int32]  # (rows,): -1 where null
     texts: pl.Series
 
+    @property
+    def is_one(self) -> bool:
+        """Whether all rows have the same text."""
+        return len(self.texts) == 1 and not self.values.any()
+
     def ranks(self) -> NDArray[np.int64]:
         """Return numbers that are in the order of the texts, from 0 for null."""
         if not len(self.texts):
@@ -28,11 +33,9 @@ class Codes:
 
     def chosen(self, name: str, rows: NDArray[Any]) -> pl.Series:
         """Return the texts of some rows."""
-        values = pl.Series(self.values[rows])
-        if not len(self.texts):
-            return pl.Series(name, [None] * len(values), pl.String)
-        present = pl.select(pl.when(values >= 0).then(values)).to_series()
-        return self.texts.gather(present).alias(name)
+        with_null = self.texts.extend_constant(None, 1)
+        values = self.values[rows]
+        return with_null.gather(np.where(values < 0, len(self.texts), values)).alias(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Keys:
         """Say of each row in order whether another episode begins with it."""
         begins = np.zeros(len(self.step), dtype=bool)
         for held in self.codes.values():
+            if held.is_one:
+                continue
             values = held.values if order is None else held.values[order]
             begins[1:] |= values[1:] != values[:-1]
         begins[:1] = True

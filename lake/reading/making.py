@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-OLD = ".old-"  # what begins so is to be removed
+_OLD = ".old-"  # what begins so is to be removed
 _MAKING = ".making-"
 
 
@@ -32,7 +32,7 @@ def making_in(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    for path in folder.glob(f"{OLD}*"):
+    for path in folder.glob(f"{_OLD}*"):
         shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(f"{_MAKING}*"):
         if path.is_dir():
@@ -41,6 +41,13 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
                 _lock_of(path).unlink(missing_ok=True)
                 os.close(held)
+
+
+def take_away(folder: Path) -> None:
+    """Remove a folder, at once for whoever looks for it; lock the one that it is in before."""
+    old = Path(tempfile.mkdtemp(prefix=_OLD, dir=folder.parent))
+    folder.replace(old)
+    shutil.rmtree(old)
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 Arrow builds a list for each row, of which a reader of arrays has no use: that is most of its time. Here the
 values of a page are taken as one array, and only where that is surely right: no dictionary, no null, as many
-values as rows of the shape have. Whatever else there is raises `NotPlainError`, and is left to Arrow.
+values as rows of the shape have. Whatever else there is raises `NotPlainError`, and is left to Arrow. A page
+that has another checksum than its header says raises OSError.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,9 +22,10 @@ from lake.reading.projection import Leaf
 
 _DTYPES = {"FLOAT": "<f4", "DOUBLE": "<f8", "INT32": "<i4", "INT64": "<i8", "BYTE_ARRAY": "|u1"}
 _CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy"}
-_ENCODINGS = {"PLAIN", "RLE", "BYTE_STREAM_SPLIT"}
 _PLAIN, _RLE, _SPLIT = 0, 3, 9
+_NAMES = {_PLAIN: "PLAIN", _RLE: "RLE", _SPLIT: "BYTE_STREAM_SPLIT"}
 _DATA, _DATA_V2 = 0, 3  # kinds of pages
+_CHECKSUM = 4  # the field of a page's header
 _WINDOW = 4 << 20
 _HEADER = 4096
 _LENGTH = 4  # bytes before each value of unequal length
@@ -34,13 +38,13 @@ class NotPlainError(Exception):
 def plain_values(
     file: pa.NativeFile, metadata: pq.FileMetaData, group: int, index: int, leaf: Leaf
 ) -> Iterator[NDArray[Any]]:
-    """Iterate over the values of a column of a row group, page by page, flat; check before the first."""
+    """Iterate over the values of a column of a row group, page by page, flat: those of whole rows each."""
     chunk = metadata.row_group(group).column(index)
     column = metadata.schema.column(index)
     if (
         chunk.physical_type not in _DTYPES
         or chunk.has_dictionary_page
-        or not set(chunk.encodings) <= _ENCODINGS
+        or not set(chunk.encodings) <= set(_NAMES.values())
         or chunk.compression not in (*_CODECS, "UNCOMPRESSED")
         or chunk.num_values != metadata.row_group(group).num_rows * _values_of(chunk, leaf)
     ):
@@ -50,10 +54,22 @@ def plain_values(
     found = 0
     while found < chunk.num_values:
         count, encoding, body = _next_page(window, chunk.compression, levels, chunk.total_uncompressed_size)
-        yield _numbers(body, count, encoding, np.dtype(_DTYPES[chunk.physical_type]), leaf)
         found += count
-    if found != chunk.num_values:
-        raise NotPlainError
+        is_whole = count > 0 and count % _values_of(chunk, leaf) == 0  # which other writers do not promise
+        if not is_whole or found > chunk.num_values or _NAMES.get(encoding) not in chunk.encodings:
+            raise NotPlainError
+        yield _numbers(body, count, encoding, np.dtype(_DTYPES[chunk.physical_type]), leaf)
+
+
+def check_pages(file: pa.NativeFile, chunk: pq.ColumnChunkMetaData) -> None:
+    """Compare all pages of a column of a row group with their checksums, for a reader that does not."""
+    start = chunk.data_page_offset
+    if chunk.dictionary_page_offset is not None:
+        start = min(start, chunk.dictionary_page_offset)
+    window = _Window(file, start, chunk.total_compressed_size)
+    with suppress(NotPlainError):  # what cannot be read here is left to that reader
+        while window.left:
+            _stored_page(window, chunk.total_uncompressed_size)
 
 
 def column_index(metadata: pq.FileMetaData, leaf: Leaf) -> int | None:
@@ -98,7 +114,8 @@ class _Window:
         """Return the next bytes, fewer at the end only."""
         if len(self._held) < size and self._next + len(self._held) < self._end:
             wanted = min(max(size, _WINDOW), self._end - self._next)
-            self._held = pa.py_buffer(self._file.read_at(wanted, self._next))
+            self._file.seek(self._next)
+            self._held = self._file.read_buffer(wanted)
         return self._held.slice(0, min(size, len(self._held)))
 
     @property
@@ -112,8 +129,8 @@ class _Window:
         self._next += size
 
 
-def _next_page(window: _Window, compression: str, levels: int, most: int) -> tuple[int, int, pa.Buffer]:
-    """Return how many values the next page has, how they are encoded, and their bytes."""
+def _stored_page(window: _Window, most: int) -> tuple[dict[int, Any], pa.Buffer]:
+    """Return the next page's header, and its bytes as they are stored; compare them with their checksum."""
     try:
         header, length = _struct(memoryview(window.peek(_HEADER)).cast("B"), 0)
         window.skip(length)
@@ -121,6 +138,18 @@ def _next_page(window: _Window, compression: str, levels: int, most: int) -> tup
             raise NotPlainError
         body = window.peek(header[3])
         window.skip(header[3])
+        checksum = header.get(_CHECKSUM)
+        if checksum is not None and zlib.crc32(body) != checksum & 0xFFFFFFFF:
+            raise OSError("a page's checksum is not that of its bytes")
+    except (LookupError, TypeError) as exc:
+        raise NotPlainError from exc
+    return header, body
+
+
+def _next_page(window: _Window, compression: str, levels: int, most: int) -> tuple[int, int, pa.Buffer]:
+    """Return how many values the next page has, how they are encoded, and their bytes."""
+    header, body = _stored_page(window, most)
+    try:
         if header[1] == _DATA:
             said = header[5]
             body = _decompressed(body, header[2], compression)

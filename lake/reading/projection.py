@@ -23,9 +23,10 @@ _PLAIN: Mapping[str, tuple[str, float | None]] = {  # the dtype, and what stands
     "action_log_prob": ("float64", math.nan),
     "priority": ("float32", 1.0),
 }
-_ALWAYS = ("reward", "terminated", "truncated", "discount")  # what returns are made of
+ALWAYS = ("reward", "terminated", "truncated", "discount")  # what returns are made of
 KEYS = "keys"
 EXTRAS = "extras"
+NEXT_OBSERVATION = "next_observation"
 TRANSITION = ("observation", "action", "reward", "next_observation", "terminated", "truncated", "discount")
 _NUMBERS = {"bool": "bool", "int64": "int64", "float64": "float64", "timestamp": "datetime64[us]"}
 
@@ -101,13 +102,13 @@ def project(spec: ArchiveSpec, columns: Sequence[str]) -> Projection:
     wanted = [name for name in columns if name not in (KEYS, EXTRAS)]
     if EXTRAS in columns:
         wanted += spec.extras
-    if "next_observation" in wanted:
+    if NEXT_OBSERVATION in wanted:
         wanted.insert(0, "observation")
-    names = dict.fromkeys([name for name in wanted if name != "next_observation"] + list(_ALWAYS))
+    names = dict.fromkeys([name for name in wanted if name != NEXT_OBSERVATION] + list(ALWAYS))
     leaves = [leaf for name in names for leaf in _column(spec, name)]
     if KEYS in columns:
         leaves.append(Leaf("step", (), np.dtype(np.int64), (), -1))
-    return Projection(tuple(leaves), "next_observation" in wanted, KEYS in columns)
+    return Projection(tuple(leaves), NEXT_OBSERVATION in wanted, KEYS in columns)
 
 
 def _column(spec: ArchiveSpec, name: str) -> Iterator[Leaf]:
@@ -115,7 +116,7 @@ def _column(spec: ArchiveSpec, name: str) -> Iterator[Leaf]:
         kind, missing = _PLAIN[name]
         yield Leaf(name, (), np.dtype(kind), (), missing)
     elif name == "action_mask":
-        size = _mask_size(spec.action)
+        size = spec.action.mask_size
         if size is None:
             raise UsageError(
                 f"A mask of a {spec.action.type} action has no fixed size.", hint="Read other columns."
@@ -124,13 +125,6 @@ def _column(spec: ArchiveSpec, name: str) -> Iterator[Leaf]:
     else:
         required = name in ("observation", "action")
         yield from space_leaves(spec.spaces[name], name, required=required)
-
-
-def _mask_size(action: Space) -> int | None:
-    """Return the length of a mask, the parts of a MultiDiscrete in a row, or None: no masks."""
-    if isinstance(action, Discrete):
-        return action.n
-    return sum(action.nvec) if isinstance(action, MultiDiscrete) else None
 
 
 def space_leaves(space: Space, column: str, path: tuple[str, ...] = (), *, required: bool) -> Iterator[Leaf]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,11 @@ class Column:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     rows: int
+
+    @property
+    def width(self) -> int:
+        """How many bytes a row has."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Sink(Protocol):
@@ -57,8 +63,8 @@ class MemorySink:
 class FileSink:
     """Write columns into an open file, each from its own place on, and never map them into memory."""
 
-    def __init__(self, descriptor: int, columns: Mapping[str, Column], offsets: Mapping[str, int]) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: BinaryIO, columns: Mapping[str, Column], offsets: Mapping[str, int]) -> None:
+        self._file = file
         self._columns = dict(columns)
         self._offsets = dict(offsets)
 
@@ -67,7 +73,7 @@ class FileSink:
         column = self._columns[name]
         held = np.ascontiguousarray(values, column.dtype)
         if held.size:
-            write_at(self._descriptor, _as_bytes(held), self._offsets[name] + start * _width(column))
+            write_at(self._file.fileno(), _as_bytes(held), self._offsets[name] + start * column.width)
 
     def scatter(self, name: str, rows: NDArray[np.int64], values: NDArray[Any]) -> None:
         """Put each row into its own place; those that lie one after another are written at once."""
@@ -82,12 +88,8 @@ class FileSink:
         column = self._columns[name]
         result = np.empty((stop - start, *column.shape), column.dtype)
         if result.size:
-            read_at(self._descriptor, _as_bytes(result), self._offsets[name] + start * _width(column))
+            read_at(self._file.fileno(), _as_bytes(result), self._offsets[name] + start * column.width)
         return result
-
-
-def _width(column: Column) -> int:
-    return int(np.prod(column.shape, dtype=np.int64)) * column.dtype.itemsize
 
 
 def _as_bytes(values: NDArray[Any]) -> memoryview:

@@ -19,14 +19,15 @@ from lake.parquet import partition_values
 from lake.reading.projection import Leaf
 from lake.reading.source_file import SourceFile
 from lake.snapshots import Snapshot
+from lake.stores.local import LocalStore
 from lake.views import quoted, unreadable
-from schemas.archive_spec import ArchiveSpec
 from schemas.errors import StorageError
 from schemas.step import steps_schema
 
 _COPIED_BYTES = 32 << 20
 _LEAST_ROWS, _MOST_ROWS = 1 << 9, 1 << 17
 _KEY_ROWS = 1 << 16
+_COPY = "rows.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +66,25 @@ def open_units(
     """Give the row groups that hold a snapshot's rows, and no others, in the order of its files.
 
     Where a condition chooses the rows, those are copied first: `columns` are what will be read of them, and
-    `width` says of how many bytes a row is.
+    `width` says of how many bytes a row is. Pages are compared with their checksums before.
     """
-    if not snapshot.is_whole:
-        with tempfile.TemporaryDirectory(prefix="replaylake-rows-", dir=scratch) as folder:
-            path = Path(folder) / "rows.parquet"
-            _copy_chosen(snapshot, columns, max(_LEAST_ROWS, min(_MOST_ROWS, _COPIED_BYTES // width)), path)
-            yield _units([_local_file(path, snapshot.spec)])
-        return
     table = StepsTables(snapshot.archive)
-    schema = steps_schema(snapshot.spec)
-    partition_by = table.partition_by
-
-    def file(name: str) -> SourceFile:
-        return SourceFile(name, lambda: table.open(name), partition_values(name, partition_by), schema)
-
-    yield _units([file(name) for name in snapshot.files])
+    schema, partition_by = steps_schema(snapshot.spec), table.partition_by
+    files = [
+        SourceFile(*table.place(name), partition_values(name, partition_by), schema)
+        for name in snapshot.files
+    ]
+    if snapshot.is_whole:
+        yield _units(files)
+        return
+    named = [name for name in schema.names if name.lower() in snapshot.condition.lower()]
+    for file in files:
+        file.check({*columns, *named})  # the database does not
+    with tempfile.TemporaryDirectory(prefix="replaylake-rows-", dir=scratch) as folder:
+        rows = max(_LEAST_ROWS, min(_MOST_ROWS, _COPIED_BYTES // width))
+        _copy_chosen(snapshot, columns, rows, Path(folder, _COPY))
+        store = LocalStore(Path(folder), Path(folder))
+        yield _units([SourceFile(store, _COPY, {}, schema)])
 
 
 def _units(files: Sequence[SourceFile]) -> list[Unit]:
@@ -90,10 +94,6 @@ def _units(files: Sequence[SourceFile]) -> list[Unit]:
         for group in range(file.metadata.num_row_groups)
         if file.metadata.row_group(group).num_rows
     ]
-
-
-def _local_file(path: Path, spec: ArchiveSpec) -> SourceFile:
-    return SourceFile(path.name, lambda: pa.OSFile(str(path)), {}, steps_schema(spec))
 
 
 def _copy_chosen(snapshot: Snapshot, columns: Sequence[str], rows: int, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lake.reading.pages import NotPlainError, column_index, plain_values
+from lake.parquet import unreadable
+from lake.reading.pages import NotPlainError, check_pages, column_index, plain_values
 from lake.reading.projection import Leaf
-from schemas.errors import StorageError
+from lake.stores import Store
 
 _TEXTS = ("source", "agent_id", "episode_id")  # which repeat: read as codes
 _BUFFER = 4 << 20  # bytes that are fetched at a time
@@ -24,13 +25,13 @@ class SourceFile:
 
     def __init__(
         self,
+        store: Store,
         name: str,
-        opened: Callable[[], pa.NativeFile],
         constants: Mapping[str, str | None],
         schema: pa.Schema,
     ) -> None:
-        self.name = name
-        self._opened = opened
+        self._store = store
+        self._name = name
         self._constants = dict(constants)  # partition columns, which are in the file's path alone
         self._schema = schema
         self._metadata: pq.FileMetaData | None = None
@@ -42,7 +43,7 @@ class SourceFile:
         """The file's footer, read once."""
         with self._lock:
             if self._metadata is None:
-                with _readable(self.name), self._opened() as file:
+                with self._opened() as file:
                     self._metadata = pq.read_metadata(file)
             return self._metadata
 
@@ -60,13 +61,14 @@ class SourceFile:
         if not held:
             yield from self._without_columns(metadata.row_group(group).num_rows, columns, rows)
             return
-        with _readable(self.name), self._opened() as file:
+        with self._opened() as file:
             reader = pq.ParquetFile(
                 file,
                 metadata=metadata,
                 read_dictionary=[name for name in held if name in _TEXTS],
                 buffer_size=_BUFFER,
                 pre_buffer=False,
+                page_checksum_verification=True,
             )
             for batch in reader.iter_batches(rows, [group], held, use_threads=False):
                 yield self._completed(batch, columns)
@@ -76,8 +78,17 @@ class SourceFile:
         index = column_index(self.metadata, leaf) if self.has(leaf.column) else None
         if index is None:
             raise NotPlainError
-        with _readable(self.name), self._opened() as file:
+        with self._opened() as file:
             yield from plain_values(file, self.metadata, group, index, leaf)
+
+    def check(self, columns: Collection[str]) -> None:
+        """Compare the pages of columns with their checksums; raise StorageError where a bit was flipped."""
+        with self._opened() as file:
+            for group in range(self.metadata.num_row_groups):
+                described = self.metadata.row_group(group)
+                for chunk in map(described.column, range(described.num_columns)):
+                    if chunk.path_in_schema.partition(".")[0] in columns:
+                        check_pages(file, chunk)
 
     def nulls(self, group: int, column: str) -> int | None:
         """Return how many rows of a group have no value, where the footer knows it is all or none."""
@@ -95,6 +106,11 @@ class SourceFile:
             if all(held.null_count == 0 for held in statistics):
                 return 0
         return None
+
+    @contextmanager
+    def _opened(self) -> Iterator[pa.NativeFile]:
+        with unreadable(self._store, self._name), self._store.open(self._name) as file:
+            yield file
 
     def _without_columns(self, count: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         for start in range(0, count, rows):
@@ -116,14 +132,3 @@ class SourceFile:
             made = pa.repeat(pa.scalar(self._constants[name], pa.string()), rows)
             return made.dictionary_encode() if name in _TEXTS else made
         return pa.nulls(rows, self._schema.field(name).type)
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as exc:
-        said = str(exc).partition("\n")[0].rstrip(".")
-        raise StorageError(
-            f"A file of the archive does not read: {name}: {said}.", hint="Restore the archive from a copy."
-        ) from exc

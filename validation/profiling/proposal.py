@@ -9,7 +9,6 @@ from typing import Any
 from schemas.archive_spec import ArchiveSpec
 from schemas.membership import has_bounds
 from schemas.spaces import Scalar, Text
-from validation.columns import mask_size
 from validation.expectation import Expectation
 from validation.profiling.figures import Categories, Figures
 from validation.profiling.margins import FEWEST, OPEN, bounds_of
@@ -59,7 +58,7 @@ def _implied(spec: ArchiveSpec, profile: Profile) -> Iterator[Expectation]:
     if has_bounds(spec.observation):
         yield critical("expect_column_values_to_be_in_space", column="observation")
         yield critical("expect_column_values_to_be_in_space", column="next_observation")
-    if mask_size(spec.action) is not None and profile.nulls.get("action_mask", 0) < profile.rows:
+    if spec.action.mask_size is not None and profile.nulls.get("action_mask", 0) < profile.rows:
         yield critical("expect_action_to_be_in_mask")
     if _has_propensities(profile):
         yield critical("expect_propensity_to_be_possible")

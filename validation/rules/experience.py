@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.membership import bounds_mask, finite_mask, shape_mask
 from schemas.spaces import Discrete, MultiDiscrete, Scalar, Space
-from validation.columns import ColumnError, Columns, mask_size
+from validation.columns import ColumnError, Columns
 from validation.rules.elements import ELEMENT_KINDS
 from validation.rules.episode_order import ORDER_KINDS
 from validation.rules.jumps import JUMP_KINDS
@@ -170,7 +170,7 @@ def _space(column: str, columns: Columns) -> Space:
     if space is not None:
         return space
     spec = columns.required_spec()
-    if column == "action_mask" and mask_size(spec.action) is None:
+    if column == "action_mask" and spec.action.mask_size is None:
         raise ColumnError(f"The action space {spec.action.type} has no mask.", hint="Leave the rule out.")
     known = ", ".join(("observation", "action", "next_observation", *spec.extras))
     raise ColumnError(f"{column} is a plain column without a space.", hint=f"Those with one are: {known}.")

@@ -193,6 +193,19 @@ def test_each_observation_is_held_once(tmp_path: Path) -> None:
     assert np.shares_memory(read.array("observation"), read.frames)
 
 
+@pytest.mark.parametrize("turns", [1, -1], ids=["in order", "backwards"])
+def test_arrays_of_many_pages(turns: int, tmp_path: Path) -> None:
+    spec = ArchiveSpec(name="demo", observation=Box(shape=(1000,), dtype="float64"), action=Discrete(n=2))
+    _, archive = make(tmp_path, spec)
+    values = np.random.default_rng(0).normal(size=(400, 1000))
+    steps = [row(step, observation=list(values[step])) for step in range(400)]
+    append(archive, *steps[::turns])
+    for cache in (None, tmp_path / "cache"):
+        read = read_arrays(archive.snapshot(), cache=cache)
+        assert np.array_equal(read.array("observation"), values[:-1])
+        assert np.array_equal(read.array("next_observation"), values[1:])
+
+
 def test_rows_come_in_the_same_order_from_whichever_files(tmp_path: Path) -> None:
     steps = [
         row(step, episode_id=episode, source=source)

@@ -94,7 +94,9 @@ def test_a_torn_entry_is_made_anew(archive: Archive, tmp_path: Path, damage: obj
     assert (entry / "columns.arrow").read_bytes() == before
 
 
-@pytest.mark.parametrize("field", ["format", "snapshot", "projection", "steps", "own", "probe", "bytes"])
+@pytest.mark.parametrize(
+    "field", ["format", "snapshot", "files", "projection", "steps", "own", "probe", "bytes"]
+)
 def test_an_entry_of_another_making_is_made_anew(archive: Archive, tmp_path: Path, field: str) -> None:
     cache = tmp_path / "cache"
     read_arrays(archive.snapshot(), cache=cache)
@@ -184,12 +186,12 @@ def test_a_purge_stops_what_is_just_being_made(archive: Archive, tmp_path: Path)
     def fill(sink: Sink) -> int:
         for name, column in layout(projection, 3, 0).items():
             sink.put(name, 0, np.zeros((3, *column.shape), column.dtype))
-        purge(cache, ["demo-1"])
+        purge(cache, [snapshot.id])
         return 3
 
-    projection = project(archive.spec, ("action",))
+    snapshot, projection = archive.snapshot(), project(archive.spec, ("action",))
     with pytest.raises(StorageError, match=r"cannot be written: .*purged meanwhile"):
-        keep(cache, "demo-1", projection, Making(3, 0, pl.DataFrame(), fill))
+        keep(cache, snapshot, projection, Making(3, 0, pl.DataFrame(), fill))
     assert entries(cache) == []
 
 

@@ -128,10 +128,12 @@ def test_what_is_not_plain_is_left_to_arrow(space: Space, values: Any, options: 
         read(file, space)
 
 
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_a_damaged_file_never_reads_as_other_shapes(data: st.DataObject) -> None:
-    file = bytearray(written(pa.array(values_of(FLOATS, 60, 0), FLOATS.arrow_type), compression="zstd"))
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), version=st.sampled_from(["1.0", "2.0"]), codec=st.sampled_from(["zstd", "none"]))
+def test_a_damaged_file_never_reads_as_other_numbers(data: st.DataObject, version: str, codec: str) -> None:
+    values = values_of(FLOATS, 60, 0)
+    options = {"compression": codec, "data_page_version": version, "write_page_checksum": True}
+    file = bytearray(written(pa.array(values, FLOATS.arrow_type), **options))
     chunk = pq.read_metadata(io.BytesIO(file)).row_group(0).column(1)
     place = chunk.data_page_offset + data.draw(st.integers(0, chunk.total_compressed_size - 1))
     file[place] ^= data.draw(st.integers(1, 255))
@@ -139,4 +141,12 @@ def test_a_damaged_file_never_reads_as_other_shapes(data: st.DataObject) -> None
         found = read(bytes(file), FLOATS)
     except (NotPlainError, pa.ArrowException, OSError):
         return
-    assert found.shape == (60, 2)
+    assert found.tolist() == values
+
+
+def test_other_bytes_than_the_checksum_says_are_an_error() -> None:
+    file = bytearray(written(pa.array(values_of(FLOATS, 60, 0), FLOATS.arrow_type), write_page_checksum=True))
+    chunk = pq.read_metadata(io.BytesIO(file)).row_group(0).column(1)
+    file[chunk.data_page_offset + chunk.total_compressed_size - 1] ^= 1
+    with pytest.raises(OSError, match="checksum"):
+        read(bytes(file), FLOATS)
