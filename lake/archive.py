@@ -1,37 +1,39 @@
-"""An archive: the door to the spec, the suite and the tables of one kind of experience."""
+"""An archive: the door to the spec, the suite and the tables of one kind of experience.
+
+What a method needs beyond these it imports itself: who opens an archive need not wait for all of the lake.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lake.commits import CommitLog
+from lake.creation import make_archive
 from lake.evolution import evolve, settle
-from lake.files import read_json, write_json, write_json_once
-from lake.maintenance.compact import compact_archive
-from lake.maintenance.compaction_report import CompactionReport
-from lake.maintenance.erase import erase
-from lake.maintenance.erasure_plan import Criterion, ErasurePlan, plan_erasure
-from lake.maintenance.erasure_report import ErasureReport
-from lake.maintenance.part_rewrite import CompactionOptions
-from lake.maintenance.retain import RetentionReport, retain
-from lake.maintenance.tombstones import append_unerased
-from lake.snapshots import Snapshot, create_snapshot
-from lake.spec_log import is_archive, newest_spec, write_spec
-from lake.statistics.collecting import Report
-from lake.statistics.results import ArchiveStatistics, By
-from lake.statistics.statistics import archive_statistics
+from lake.files import write_json
+from lake.spec_log import newest_spec
 from lake.stores import Store
 from lake.tables import SUITE_FILE, ArchiveTables
 from schemas.archive_spec import ArchiveSpec
-from schemas.errors import AlreadyExistsError, StorageError
-from schemas.step import quarantine_schema, steps_schema, wire_schema
-from schemas.steps import Steps
+from schemas.errors import StorageError
+from schemas.step import steps_schema, wire_schema
+
+if TYPE_CHECKING:
+    from lake.history import TableVersion
+    from lake.maintenance.compaction_report import CompactionReport
+    from lake.maintenance.erasure_plan import Criterion, ErasurePlan
+    from lake.maintenance.erasure_report import ErasureReport
+    from lake.maintenance.part_rewrite import CompactionOptions
+    from lake.maintenance.retain import RetentionReport
+    from lake.snapshots import Snapshot
+    from lake.statistics.collecting import Report
+    from lake.statistics.results import ArchiveStatistics, By
+    from schemas.protocols import TableName
+    from schemas.steps import Steps
 
 
 class Archive(ArchiveTables):
@@ -41,22 +43,8 @@ class Archive(ArchiveTables):
     def create(
         cls, lake_store: Store, spec: ArchiveSpec, suite: Mapping[str, Any] | None, lake_id: str
     ) -> Archive:
-        """Make an archive, whole or not at all: its spec is written last, and makes it one.
-
-        What an earlier try left behind that died is taken over where it is of the same spec and suite.
-        """
-        store = lake_store.below(spec.name)
-        taken = AlreadyExistsError("archive", spec.name, hint="Choose another name.")
-        if is_archive(lake_store, spec.name):
-            raise taken
-        if suite is not None and not write_json_once(store, SUITE_FILE, suite):
-            if read_json(store, SUITE_FILE) != suite:
-                raise taken
-        CommitLog.create(store.below("steps"), steps_schema(spec), ["date", *spec.partition_by])
-        CommitLog.create(store.below("quarantine"), quarantine_schema(spec), ["date"])
-        if not write_spec(store, spec, 1):
-            raise taken
-        return cls(lake_store, spec, lake_id)
+        """Make an archive, whole or not at all; see `make_archive`."""
+        return cls(lake_store, make_archive(lake_store, spec, suite), lake_id)
 
     @classmethod
     def open(cls, lake_store: Store, name: str, lake_id: str) -> Archive:
@@ -80,6 +68,9 @@ class Archive(ArchiveTables):
         They carry no stream position: appending them twice lands them twice. What was erased from the archive
         is left out. Raise StepsError for steps of another spec that do not follow this archive's.
         """
+        from lake.maintenance.tombstones import append_unerased
+        from schemas.steps import Steps
+
         if steps.spec != self.spec or not steps.table.schema.equals(wire_schema(self.spec)):
             # Specs that are equal may name their fields in other orders.
             steps = Steps(steps.table, self.spec)
@@ -95,24 +86,38 @@ class Archive(ArchiveTables):
         self._spec_version = evolve(self, spec)
         self._spec = spec
 
+    def versions(self, table: TableName = "steps", limit: int | None = None) -> list[TableVersion]:
+        """List what was done to a table, newest first; see `archive_versions`."""
+        from lake.history import archive_versions
+
+        return archive_versions(self, table, limit)
+
     def compact(
         self,
         options: CompactionOptions | None = None,
         on_progress: Callable[[CompactionReport], None] = lambda report: None,
     ) -> CompactionReport:
         """Rewrite small files into large ones, sorted, each key once; see `compact_archive`."""
+        from lake.maintenance.compact import compact_archive
+
         return compact_archive(self, options, on_progress)
 
     def retain(self, *, today: date | None = None, dry_run: bool = False) -> RetentionReport:
         """Move steps of old days to the cold place, and delete older ones, as the spec says; see `retain`."""
+        from lake.maintenance.retain import retain
+
         return retain(self, today=today, dry_run=dry_run)
 
     def plan_erasure(self, criterion: Criterion, reason: str) -> ErasurePlan:
         """Say what an erasure would touch, and change nothing; see `plan_erasure`."""
+        from lake.maintenance.erasure_plan import plan_erasure
+
         return plan_erasure(self, criterion, reason)
 
     def erase(self, plan: ErasurePlan, cache_folder: Path | None = None) -> ErasureReport:
         """Erase what was planned, for good, and keep it out; `Lake.cache_folder` is purged where given."""
+        from lake.maintenance.erase import erase
+
         return erase(self, plan, cache_folder)
 
     def snapshot(
@@ -129,6 +134,8 @@ class Archive(ArchiveTables):
         `where` is an SQL condition on a step, `episodes` one on a row of each episode; `any_step` and
         `all_steps` choose the episodes of which a step, or each of them, meets a condition.
         """
+        from lake.snapshots import create_snapshot
+
         return create_snapshot(
             self, where, episodes=episodes, any_step=any_step, all_steps=all_steps, columns=columns
         )
@@ -148,10 +155,14 @@ class Archive(ArchiveTables):
         `policy` and `source` choose steps, `by` is the length of the periods, and `report` is told how many
         dates are done of how many. Raise UsageError for a range that ends before it begins.
         """
+        from lake.statistics.statistics import archive_statistics
+
         return archive_statistics(self, since, until, by=by, policy=policy, source=source, report=report)
 
 
 def _as_landed(steps: Steps) -> pa.Table:
+    import pyarrow.compute as pc
+
     schema = steps_schema(steps.spec)
     rows = steps.table
     now = datetime.now(UTC)

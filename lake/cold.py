@@ -7,7 +7,7 @@ first sees each row once, in whichever of the two it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -182,22 +182,37 @@ def _known_store(archive: ArchiveTables) -> Store:
     return store
 
 
-def settled_store(archive: ArchiveTables) -> Store:
+def newest_cold(archive: ArchiveTables, hot: CommitLog) -> CommitLog | None:
+    """Open the cold table at its newest version; None where it was not made yet.
+
+    Raise NotFoundError where rows have moved to it and it is gone, as when its disk is not there.
+    """
+    if hot.position(cold_position(archive.name)) >= 0:
+        return CommitLog(_known_store(archive))
+    store = cold_store(archive)
+    return CommitLog(store) if store is not None and CommitLog.is_table(store) else None
+
+
+def settled_store(archive: ArchiveTables, prepare: Callable[[Store], object]) -> Store:
     """Return where the archive's cold table is or is to be: the first that asks settles it for good.
 
-    Raise UsageError where the spec names another place by now.
+    That is once `prepare` has made the table there: a place that cannot be reached is never settled. Raise
+    UsageError where the spec names another place by now.
     """
     named = archive.spec.cold
     place = None if named is None else f"{named.rstrip('/')}/{archive.name}-{archive.lake_id[:8]}"
-    if not write_json_once(archive.store, _PLACE_FILE, {"place": place}):
-        settled = read_json(archive.store, _PLACE_FILE)["place"]
-        if settled != place:
-            raise UsageError(
-                f"The cold rows of {archive.name!r} are in {settled or 'the archive itself'}, "
-                f"and its spec names {named or 'no place'}.",
-                hint="Give the spec the place where they are: rows that have moved stay there.",
-            )
-    return _opened(archive, place)
+    store = _opened(archive, place)
+    if not archive.store.exists(_PLACE_FILE):
+        prepare(store)
+        write_json_once(archive.store, _PLACE_FILE, {"place": place})
+    settled = read_json(archive.store, _PLACE_FILE)["place"]
+    if settled != place:
+        raise UsageError(
+            f"The cold rows of {archive.name!r} are in {settled or 'the archive itself'}, "
+            f"and its spec names {named or 'no place'}.",
+            hint="Give the spec the place where they are: rows that have moved stay there.",
+        )
+    return store
 
 
 def _opened(archive: ArchiveTables, place: str | None) -> Store:

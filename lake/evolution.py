@@ -19,7 +19,7 @@ def evolve(archive: ArchiveTables, spec: ArchiveSpec) -> int:
     """
     newest, version = newest_spec(archive.store, archive.name)
     if newest != spec:
-        _check_is_addition(archive.spec, spec)
+        check_is_addition(archive.spec, spec)
         version = archive.spec_version + 1
         if not write_spec(archive.store, spec, version):
             raise CommitConflictError(
@@ -37,7 +37,8 @@ def settle(archive: ArchiveTables, spec: ArchiveSpec) -> None:
         archive.table("quarantine").add_columns(list(quarantine_schema(spec)))
 
 
-def _check_is_addition(old: ArchiveSpec, new: ArchiveSpec) -> None:
+def check_is_addition(old: ArchiveSpec, new: ArchiveSpec) -> None:
+    """Raise SpecError for a change that rows which are there would not follow."""
     for name in _FIXED:
         if getattr(old, name) != getattr(new, name):
             raise SpecError(

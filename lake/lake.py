@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.archive import Archive
+from lake.creation import is_begun
 from lake.files import read_json, write_json_once
 from lake.snapshots import Snapshot, SnapshotNames, find_snapshot, list_snapshots
 from lake.spec_log import is_archive
@@ -113,7 +114,9 @@ class Lake:
         check_name(name)
         lake_id, names = self.id, self.names()
         if name not in names:
-            raise NotFoundError("archive", name, known=names)
+            begun = is_begun(self._store, name)
+            hint = "Somebody has begun to make it: create it again, which ends that." if begun else ""
+            raise NotFoundError("archive", name, known=names, hint=hint)
         return Archive.open(self._store, name, lake_id)
 
     def archives(self) -> list[Archive]:

@@ -125,10 +125,13 @@ class TableLog:
             for name, count, size in zip(names, rows, sizes, strict=True)
         ]
 
-    def commits(self) -> list[dict[str, Any]]:
-        """Return what the log still tells of each commit, oldest first: version, timestamp, its metadata."""
+    def commits(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return what the log still tells of each commit, oldest first: version, timestamp, its metadata.
+
+        With a limit of the newest ones alone.
+        """
         with self._lock:
-            return self._translated(self._table.history)[::-1]
+            return self._translated(lambda: self._table.history(limit))[::-1]
 
     def added(self, since: int) -> list[str] | None:
         """Name the files with new rows that came after a version; None where the log does not tell any more.
@@ -146,6 +149,20 @@ class TableLog:
             adds = [action.get("add") for action in actions]
             names += [unquote(add["path"]) for add in adds if add and add["dataChange"]]
         return names
+
+    def changed(self, version: int) -> tuple[dict[str, int], list[str]] | None:
+        """Return the files that a version added, with their rows, and those that it took out.
+
+        None where the log does not tell any more.
+        """
+        actions = self._actions(version)
+        if actions is None or any(SCRUBBED in action.get("commitInfo", {}) for action in actions):
+            return None
+        adds = [action["add"] for action in actions if "add" in action]
+        added = {
+            unquote(add["path"]): json.loads(add.get("stats") or "{}").get("numRecords", 0) for add in adds
+        }
+        return added, [unquote(action["remove"]["path"]) for action in actions if "remove" in action]
 
     def _actions(self, version: int) -> list[dict[str, Any]] | None:
         """Return what the log says of a version, or None where it does not any more."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from lake.cold import COLD, cold_position, cold_store
+from lake.cold import COLD, StepsTables, cold_position, cold_store
 from lake.commits import CommitLog
 from lake.episodes import EpisodeLog, audited_schema
 from lake.maintenance.check_report import CheckReport, Problem
-from lake.maintenance.surplus import FIRST_LANDED, SurplusIndex
+from lake.maintenance.doubled_keys import doubled_keys
 from lake.maintenance.table_check import RESTORE, CheckedTable, TableCheck
-from lake.parquet import partition_values
 from lake.replay_log import ReplayLog
-from lake.snapshots.log import snapshot_log
+from lake.snapshots import list_snapshots
 from lake.spec_log import newest_spec
 from lake.tables import ArchiveTables
 from schemas.errors import ReplayLakeError, StorageError
 from schemas.protocols import TableName
 from schemas.step import quarantine_schema, steps_schema
 
-_MEMORY = 256 << 20  # bytes, of the index of keys
 _RESTORE_ALL = "Restore the archive from one copy, whole."
 
 
@@ -35,12 +30,13 @@ def check_archive(
     """Compare what is stored with what the tables' logs say, at the newest version, and change nothing.
 
     Files are looked at from outside and by their footers; `deep` reads all rows: every checksum, the day of
-    every step, and whether any key is there twice.
+    every step, and whether any key is there twice, on whichever days, hot or cold.
     """
     report = CheckReport(archive.name, deep)
     found = report.problems
     episodes = EpisodeLog(archive)  # opened before the tables: its positions are never ahead of them
     tables = _tables(archive, episodes)
+    sound: set[str] = set()
     for table in tables:
         on_progress(table.name)
         check = TableCheck(table)
@@ -49,9 +45,13 @@ def check_archive(
         report.bytes += sum(size for _, _, size in check.files)
         problems = list(check.problems(deep=deep))
         found += problems
-        if deep and table.name == "steps" and not problems:
-            on_progress("keys")
-            found += _doubled(archive.name, table.log)
+        if not problems:
+            sound.add(table.name)
+    if deep and "steps" in sound:
+        on_progress("keys")
+        steps = StepsTables(archive, tables[0].log)
+        names = [name for name in steps.file_names() if "cold" in sound or not name.startswith(COLD)]
+        found += doubled_keys(archive.name, steps, names)
     on_progress("snapshots")
     found += _audits(episodes, tables)
     found += _replays(archive, tables[0].log)
@@ -74,26 +74,6 @@ def _tables(archive: ArchiveTables, episodes: EpisodeLog) -> list[CheckedTable]:
         cold = CommitLog(store).at(version)
         tables.append(CheckedTable("cold", cold, cold.schema, dated_by_event=True))
     return tables
-
-
-def _doubled(archive: str, steps: CommitLog) -> Iterator[Problem]:
-    """Look for keys that are there twice, day by day."""
-    days: defaultdict[str | None, list[str]] = defaultdict(list)
-    for name in steps.file_names():
-        days[partition_values(name, steps.partition_by)["date"]].append(name)
-    for day in sorted(days, key=str):
-        with tempfile.TemporaryDirectory(prefix="replaylake-check-") as folder:
-            with SurplusIndex(steps, FIRST_LANDED, Path(folder), _MEMORY) as index:
-                index.look(days[day])
-                if index.surplus:
-                    yield Problem(
-                        "duplicate_keys",
-                        "steps",
-                        "",
-                        f"{index.surplus} rows of {day} have a key that another row has, "
-                        f"{index.conflicts} of them with other content",
-                        f"Run: replaylake maintain compact {archive}",
-                    )
 
 
 def _audits(episodes: EpisodeLog, tables: list[CheckedTable]) -> Iterator[Problem]:
@@ -119,11 +99,11 @@ def _snapshots(archive: ArchiveTables) -> Iterator[Problem]:
     try:
         cold = cold_store(archive)
         stored |= set() if cold is None else {COLD + file.name for file in cold.files()}
-        snapshots = snapshot_log(archive).all()
+        snapshots = list_snapshots([archive])
     except StorageError as exc:
         yield Problem("unreadable", "snapshots", "", str(exc), RESTORE)
         return
-    for name, content in sorted(snapshots.items()):
-        for file in sorted(set(content["files"]) - stored):
-            what = f"the snapshot {name} needs the file, and it is not there"
+    for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.id):
+        for file in sorted(set(snapshot.files) - stored):
+            what = f"the snapshot {snapshot.id} needs the file, and it is not there"
             yield Problem("missing_file", "snapshots", file, what, RESTORE)

@@ -11,16 +11,19 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
-from lake.cold import cold_position, cold_store, settled_store
+from lake.cold import cold_position, newest_cold, settled_store
 from lake.commits import CommitLog
 from lake.maintenance.sorting import sorted_tables
 from lake.maintenance.turns import next_turn
 from lake.parquet import WrittenFile, level_of, partition_values, remove_files, write_partition
+from lake.stores import Store
 from lake.tables import ArchiveTables
+from schemas.errors import AlreadyExistsError
 from schemas.protocols import Move
 from schemas.step import ROW_ORDER
 
@@ -44,15 +47,11 @@ class ColdTable:
         self._fence_id = f"{self._cold_id}/fence"
         self.hot = archive.table("steps")
         self._fence = self.hot.position(self._fence_id)
-        self.cold = self._opened()
+        self.cold = newest_cold(archive, self.hot)
         if changes:
             self._settle()
         elif self.cold is not None:
             self.cold = self.cold.at(self._version) if self._version >= 0 else None
-
-    def _opened(self) -> CommitLog | None:
-        store = cold_store(self._archive)
-        return CommitLog(store) if store is not None and CommitLog.is_table(store) else None
 
     def _settle(self) -> None:
         if self.cold is None or self.cold.version == self._version:
@@ -148,13 +147,16 @@ class ColdTable:
 
     def _made(self) -> CommitLog:
         """Return the cold table with the columns of the hot one; it is made with the first rows."""
+        store = settled_store(self._archive, self._make)
         if self.cold is None:
-            store = settled_store(self._archive)
-            if not CommitLog.is_table(store):
-                plain = pa.schema([field.remove_metadata() for field in self.hot.schema])
-                CommitLog.create(store, plain, self.hot.partition_by)
+            self._make(store)
             self.cold = CommitLog(store)
-        else:
-            settled_store(self._archive)  # which raises where the spec names another place by now
         self.cold.add_columns([field.remove_metadata() for field in self.hot.schema])
         return self.cold
+
+    def _make(self, store: Store) -> None:
+        store.names()  # where the place cannot be reached, this says why
+        if not CommitLog.is_table(store):
+            plain = pa.schema([field.remove_metadata() for field in self.hot.schema])
+            with suppress(AlreadyExistsError):  # another retention has made it and gone on, by a hair
+                CommitLog.create(store, plain, self.hot.partition_by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lake.maintenance.compaction_report import CompactionReport, TableCompaction
 from lake.maintenance.part_rewrite import CompactionOptions
@@ -33,7 +34,8 @@ def compact_archive(
     """
     options = options or CompactionOptions()
     report = CompactionReport(archive.name, options.dry_run)
-    for kind in (_STEPS, _QUARANTINE, *([_EPISODES] if archive.is_audited else [])):
+    steps = replace(_STEPS, by_day=not options.all_days)
+    for kind in (steps, _QUARANTINE, *([_EPISODES] if archive.is_audited else [])):
         counted = report.tables[kind.name] = TableCompaction()
         for done in TableCompactor(archive, kind, options).run():
             counted.add(done)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lake.cold import COLD, cold_position, cold_store
+from lake.cold import COLD, cold_position, newest_cold
 from lake.commits import CommitLog
 from lake.maintenance.tombstone import MATCHED_COLUMNS, Tombstone
 from lake.parquet import (
@@ -105,10 +105,9 @@ class HeldTable:
 def held_tables(archive: ArchiveTables) -> list[HeldTable]:
     """Open the tables that the archive has, the hot steps first."""
     tables = [HeldTable("steps", archive.table("steps"))]
-    store = cold_store(archive)
-    if store is not None and CommitLog.is_table(store):
+    cold = newest_cold(archive, tables[0].log)
+    if cold is not None:
         version = tables[0].log.position(cold_position(archive.name))
-        cold = CommitLog(store)
         tables.append(HeldTable("cold", cold.at(version) if version >= 0 else cold))
     tables.append(HeldTable("quarantine", archive.table("quarantine")))
     if archive.is_audited:

@@ -18,7 +18,7 @@ from lake.maintenance.tombstone import PLACE_COLUMNS, Hasher, Tombstone, words
 from lake.maintenance.tombstones import Tombstones
 from lake.snapshots import list_snapshots
 from lake.tables import ArchiveTables
-from lake.views import TableFiles, connect, literal
+from lake.views import TableFiles, connect, literal, refused_condition
 from schemas.errors import QueryError, UsageError
 from schemas.step import KEY_COLUMNS
 
@@ -197,11 +197,7 @@ class _Finder:
                 for batch in chosen.select(_LISTED).to_arrow_reader(_BATCH):
                     self._list(pa.Table.from_batches([batch]))
             except duckdb.Error as exc:
-                said = str(exc).partition("\n")[0].rstrip(".")
-                raise QueryError(
-                    f"The condition {self._criterion.where!r} does not work: {said}.",
-                    hint="It is what stands after WHERE, over the columns of steps.",
-                ) from exc
+                raise refused_condition(self._criterion.where or "", exc, "steps") from exc
             if view == "quarantine":
                 self._look_at_bytes(rows)
 

@@ -31,6 +31,7 @@ from lake.snapshots import Snapshot, forget_older, list_snapshots, mark_erased, 
 from lake.snapshots.contents import measure
 from lake.stores.local import LocalStore
 from lake.tables import ArchiveTables
+from schemas.errors import NotFoundError, StorageError
 from schemas.protocols import Move
 
 _SAID = {"replaylake.origin": "erasure"}
@@ -158,7 +159,7 @@ class ErasureRun:
             table.prefix: table for table in held_tables(self._archive) if table.kind in ("steps", "cold")
         }
         current = {f"{prefix}{name}" for prefix, table in tables.items() for name in table.current()}
-        for snapshot in list_snapshots([self._archive]):
+        for snapshot in list_snapshots([self._archive], drafts=True):  # who makes one may yet keep it
             for name in snapshot.files:
                 prefix = COLD if name.startswith(COLD) else ""
                 if prefix not in tables:  # the cold place is gone, and what was in it
@@ -183,11 +184,19 @@ class ErasureRun:
         return tables[prefix].log.store.exists(new.removeprefix(prefix))
 
     def _mark(self, snapshot: Snapshot) -> None:
+        try:
+            self._mark_kept(snapshot)
+        except (NotFoundError, StorageError):
+            kept = list_snapshots([self._archive], drafts=True)
+            if any(one.id == snapshot.id for one in kept):  # or else it was deleted meanwhile
+                raise
+        self._purge(snapshot)
+
+    def _mark_kept(self, snapshot: Snapshot) -> None:
         renamed = {self._renamed.get(name, name) for name in snapshot.files}
         clean = sorted(name for name in renamed if name is not None)
         left = measure(StepsTables(self._archive), clean, snapshot.choice, snapshot.read_keys())
         mark_erased(snapshot, self._id, snapshot.rows - left.rows, self._renamed)
-        self._purge(snapshot)
 
     def _purge(self, snapshot: Snapshot) -> None:
         if self._cache_folder is not None:
@@ -231,7 +240,7 @@ class ErasureRun:
         yield "the state of publishing and of timelines, on the machines that published"
         yield "models that were trained from the snapshots named here, and what was exported"
         yield "caches of these snapshots on other machines"
-        for snapshot in list_snapshots([self._archive]):
+        for snapshot in list_snapshots([self._archive], drafts=True):
             if any(names_agent(text, self._tombstone) for text in snapshot.choice.texts):
                 yield f"the condition of the snapshot {snapshot.id}, which names an agent"
         if self._unfinished:

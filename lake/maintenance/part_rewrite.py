@@ -24,11 +24,15 @@ Values = tuple[tuple[str, str | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class CompactionOptions:
-    """Say how large files are to be, and how much memory there is: a few times `memory_bytes` are taken."""
+    """Say how large files are to be, and how much memory there is: a few times `memory_bytes` are taken.
+
+    With `all_days` steps of different days are compared, too, which reads the keys of all.
+    """
 
     target_bytes: int = 128 << 20
     memory_bytes: int = 256 << 20
     dry_run: bool = False
+    all_days: bool = False
 
     def __post_init__(self) -> None:
         if min(self.target_bytes, self.memory_bytes) < 1:

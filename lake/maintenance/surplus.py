@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lake.cold import StepsTables
 from lake.commits import CommitLog
 from lake.views import quoted
 from schemas.episodes import EPISODE_KEY
@@ -60,10 +61,20 @@ class Surplus:
     conflicts: Mask
 
 
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """Count the rows of a file that are superfluous by what stays of another, or the same one."""
+
+    file: str
+    first: str
+    rows: int
+    conflicts: int
+
+
 class SurplusIndex:
     """Look for superfluous rows in files of a table; what exceeds the memory goes to the folder."""
 
-    def __init__(self, table: CommitLog, rule: Rule, folder: Path, memory: int) -> None:
+    def __init__(self, table: CommitLog | StepsTables, rule: Rule, folder: Path, memory: int) -> None:
         self._table = table
         self.rule = rule
         self._numbers: dict[str, int] = {}
@@ -119,6 +130,17 @@ class SurplusIndex:
             }
         return {name for name, number in self._numbers.items() if number in found}
 
+    def doubled(self) -> list[Doubled]:
+        """Say which files have superfluous rows, and by which files; in the order of the files."""
+        query = """
+            select file, first_file, count(*), count(*) filter (conflict) from surplus
+            group by file, first_file order by file, first_file
+        """
+        names = list(self._numbers)
+        with _translated():
+            found = self._connection.execute(query).fetchall()
+        return [Doubled(names[file], names[first], *counts) for file, first, *counts in found]
+
     def _read_keys(self) -> None:
         """Put the hash of each key into the index, and tell the rows whose hash others have, too."""
         self._connection.execute(
@@ -139,19 +161,20 @@ class SurplusIndex:
     def _judge(self) -> None:
         """Order the rows that have a key together, and say which of them stay."""
         self._connection.execute(self._empty_table())
-        for name, number in self._numbers.items():
+        names = list(self._numbers)
+        for (number,) in self._connection.execute("select distinct file from suspects").fetchall():
             places = self._places(number)
-            if len(places):
-                for start, rows in batches_of(self._table, name, self._columns):
-                    inside = places[(places >= start) & (places < start + rows.num_rows)]
-                    self._insert("found", self._described(rows.take(inside - start), number, inside))
+            for start, rows in batches_of(self._table, names[number], self._columns):
+                inside = places[(places >= start) & (places < start + rows.num_rows)]
+                self._insert("found", self._described(rows.take(inside - start), number, inside))
         way = "desc" if self.rule.is_newest else "asc"
         order = [*map(quoted, self.rule.order), "said_0", "said_1", "file", "place"]
         by = ", ".join(f"{name} {way} nulls first" for name in order)
         self._connection.execute(f"""
             create table surplus as
-            select file, place, said_0 <> first_0 or said_1 <> first_1 as conflict from (
+            select file, place, first_file, said_0 <> first_0 or said_1 <> first_1 as conflict from (
                 select file, place, said_0, said_1, row_number() over by_key as number,
+                    first_value(file) over by_key as first_file,
                     first_value(said_0) over by_key as first_0, first_value(said_1) over by_key as first_1
                 from found window by_key as (partition by hash_0, hash_1 order by {by})
             ) where number > 1
@@ -195,7 +218,9 @@ def _file(number: int) -> pl.Expr:
     return pl.lit(number, pl.Int32).alias("file")
 
 
-def batches_of(table: CommitLog, name: str, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+def batches_of(
+    table: CommitLog | StepsTables, name: str, columns: Sequence[str]
+) -> Iterator[tuple[int, pa.Table]]:
     """Iterate over columns of a file, with the place of each batch's first row."""
     start = 0
     for rows in table.batches(name, columns, _BATCH):

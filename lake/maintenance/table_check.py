@@ -128,7 +128,8 @@ class TableCheck:
         if strangers:
             day = partition_values(name, self._partition_by)["date"]
             what = f"{strangers} rows are of another day than {day}"
-            yield self._problem("wrong_partition", name, what, "Erase those rows, and land them again.")
+            mend = "Erase those rows, which keeps their keys out, and land them again under another source."
+            yield self._problem("wrong_partition", name, what, mend)
 
     def _problem(self, code: str, file: str, what: str, mend: str) -> Problem:
         return Problem(code, self._table.name, file, what, mend)

@@ -27,7 +27,7 @@ _ATTEMPTS = 20  # of a part that others rewrite, too
 class Kind:
     """Describe a table to compact: its order, and which of its rows are superfluous.
 
-    Rows with one key are of one day, or else all of the table is one part.
+    Rows with one key are taken to be of one day, or else all of the table is one part.
     """
 
     name: Literal["steps", "quarantine", "episodes"]
@@ -72,7 +72,7 @@ class TableCompactor:
                     hint="Let one compaction run at a time.",
                 )
             yield counted
-        if self._table.version > begun:
+        if self._table.version > begun and not self._options.dry_run:
             self._table.checkpoint()
 
     def _parts(self) -> Mapping[str | None, Files]:
@@ -90,7 +90,8 @@ class TableCompactor:
 
     def _compact(self, files: Files, counted: TableCompaction) -> None:
         """Compact a part; raise CommitConflictError where somebody else rewrote any of it meanwhile."""
-        if not any(self._gaining(held, frozenset()) for held in files.values()):
+        is_compared = self._options.all_days and self._kind.rule is not None  # whether or not files are small
+        if not is_compared and not any(self._gaining(held, frozenset()) for held in files.values()):
             return
         looked_at = sorted(_names(files))
         with ExitStack() as stack:

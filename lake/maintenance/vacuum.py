@@ -73,7 +73,7 @@ def vacuum_archive(
     for name, store in _tables(archive):
         report.tables[name] = _Sweep(archive, name, store, now, keep, grace, ended).run(dry_run)
     report.leftovers = len(drafts) + remove_partial_files(archive.store, now - grace, dry_run)
-    report.leftovers += remove_stale(archive, now - grace, dry_run=dry_run)
+    report.leftovers += remove_stale(archive, now - grace, dry_run=dry_run, besides=ended)
     return report
 
 
@@ -192,7 +192,8 @@ def _time_of(archive: Store) -> datetime:
     """Return what time it is by the clock of the store."""
     place, name = archive.below(".clock"), uuid.uuid4().hex
     place.write(name, b"now")
-    try:
-        return next(file.modified for file in place.files() if file.name == name)
-    finally:
-        place.remove(name)
+    times = {file.name: file.modified for file in place.files()}
+    for other, written in times.items():
+        if other == name or written < times[name] - GRACE:  # whose writer died
+            place.remove(other)
+    return times[name]

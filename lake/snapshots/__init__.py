@@ -2,7 +2,7 @@
 
 from lake.snapshots.difference import Overlap, SnapshotDiff, diff_snapshots
 from lake.snapshots.finding import find_snapshot, list_snapshots
-from lake.snapshots.holding import forget_older, held_files, mark_erased, remove_stale
+from lake.snapshots.holding import drop_drafts, forget_older, held_files, mark_erased, remove_stale
 from lake.snapshots.marks import Erasure, Pin
 from lake.snapshots.names import SnapshotNames
 from lake.snapshots.pins import delete_snapshot, pin, unpin
@@ -18,6 +18,7 @@ __all__ = [
     "create_snapshot",
     "delete_snapshot",
     "diff_snapshots",
+    "drop_drafts",
     "find_snapshot",
     "forget_older",
     "held_files",

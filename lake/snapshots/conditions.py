@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from lake.snapshots.choice import bracketed
+from lake.views import refused_condition
 from schemas.errors import QueryError
 
 _HINT = "It is what stands after WHERE, over the columns of {of}."
@@ -49,10 +50,7 @@ def refusal_of(condition: str, of: str = "steps") -> Iterator[None]:
     try:
         yield
     except duckdb.Error as exc:
-        said = str(exc).partition("\n")[0].rstrip(".")
-        raise QueryError(
-            f"The condition {condition!r} does not work: {said}.", hint=_HINT.format(of=of)
-        ) from exc
+        raise refused_condition(condition, exc, of) from exc
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str, condition: str, of: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lake.snapshots.log import snapshot_log
+from lake.snapshots.log import snapshot_log, unless_draft
 from lake.snapshots.names import SnapshotNames
 from lake.snapshots.snapshot import Snapshot
 from lake.tables import ArchiveTables
@@ -36,18 +36,19 @@ def find_snapshot(archives: Sequence[ArchiveTables], id_or_name: str) -> Snapsho
     )
 
 
-def list_snapshots(archives: Sequence[ArchiveTables]) -> list[Snapshot]:
-    """List the snapshots of archives, oldest first."""
+def list_snapshots(archives: Sequence[ArchiveTables], *, drafts: bool = False) -> list[Snapshot]:
+    """List the snapshots of archives, oldest first; with `drafts` also those that are yet to be made."""
     found = []
     for archive in archives:
-        stored = snapshot_log(archive).all().values()
-        found += [Snapshot.from_json(archive, content) for content in stored]
+        for content in snapshot_log(archive).all().values():
+            if drafts or unless_draft(content):
+                found.append(Snapshot.from_json(archive, content))
     return sorted(found, key=lambda snapshot: (snapshot.created_at, snapshot.id))
 
 
 def _by_id(archives: Sequence[ArchiveTables], snapshot_id: str) -> Snapshot | None:
     for archive in archives:
         if snapshot_id.startswith(f"{archive.name}-"):
-            content = snapshot_log(archive).read(snapshot_id)
+            content = unless_draft(snapshot_log(archive).read(snapshot_id))
             return None if content is None else Snapshot.from_json(archive, content)
     return None

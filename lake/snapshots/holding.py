@@ -6,8 +6,9 @@ was made in between is one of files that were in the table, and is seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
 
@@ -15,20 +16,35 @@ from lake.cold import StepsTables
 from lake.snapshots.choice import Choice
 from lake.snapshots.contents import chosen_keys, measure
 from lake.snapshots.episode_keys import read_keys, write_keys
-from lake.snapshots.log import Document, StateLog, snapshot_log
+from lake.snapshots.log import DELETED, Document, StateLog, snapshot_log, unless_draft
 from lake.snapshots.making import bytes_of
 from lake.snapshots.snapshot import Snapshot
 from lake.tables import ArchiveTables
 from schemas.errors import NotFoundError
 
 
-def held_files(archive: ArchiveTables) -> frozenset[str]:
-    """Name the files of the steps table that stored snapshots need: they are never removed.
+def held_files(archive: ArchiveTables, besides: Collection[str] = ()) -> frozenset[str]:
+    """Name the files of the steps table that stored snapshots, and drafts, need: they are never removed.
 
-    Ask after the table's files were listed, not before.
+    Ask after the table's files were listed, not before. Those that the ids `besides` need are left out.
     """
-    stored = snapshot_log(archive).all().values()
-    return frozenset(name for content in stored for name in content["files"])
+    stored = snapshot_log(archive).all().items()
+    return frozenset(name for key, content in stored if key not in besides for name in content["files"])
+
+
+def drop_drafts(archive: ArchiveTables, before: datetime, *, dry_run: bool) -> frozenset[str]:
+    """Remove the drafts of snapshots that are older than a time, and return their ids.
+
+    Whoever made such a draft has died. One who has only slept finds it gone, and begins anew.
+    """
+    log = snapshot_log(archive)
+    found = set()
+    for key, state in log.all().items():
+        if unless_draft(state) is None and log.changed_at(key) <= before:
+            found.add(key)
+            if not dry_run:
+                log.change(key, partial(_ended, state))
+    return frozenset(found)
 
 
 def mark_erased(
@@ -68,16 +84,21 @@ def forget_older(snapshot: Snapshot) -> None:
             log.store.remove(f"{snapshot.id}/{name}")
 
 
-def remove_stale(archive: ArchiveTables, before: datetime, *, dry_run: bool) -> int:
+def remove_stale(
+    archive: ArchiveTables, before: datetime, *, dry_run: bool, besides: Collection[str] = ()
+) -> int:
     """Remove keys of episodes from before a time that no snapshot has, and count them; empty older states.
 
     Who made or deleted a snapshot and died has left them; younger ones may be of one that is being made.
+    Ids in `besides` are taken for deleted.
     """
     log = snapshot_log(archive)
     found = 0
     for key in log.store.folders():
         old = [file.name for file in log.store.files(key) if file.modified <= before]
-        state = log.read(key)  # after the files were listed: what is stored by now was there
+        state = (
+            None if key in besides else log.read(key)
+        )  # after the files were listed: what is stored by now was there
         stale = [
             name for name in old if name.endswith(".parquet") and (state is None or name != state["keys"])
         ]
@@ -87,6 +108,10 @@ def remove_stale(archive: ArchiveTables, before: datetime, *, dry_run: bool) -> 
             for name in stale:
                 log.store.remove(name)
     return found
+
+
+def _ended(draft: Document, held: Document | None) -> Document | None:
+    return DELETED if held == draft else None
 
 
 def _erased(

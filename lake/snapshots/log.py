@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from lake.files import read_json, write_json, write_json_once
@@ -33,6 +34,10 @@ class StateLog:
     def read(self, key: str) -> Document | None:
         """Return the state of one, None where there is none or it was deleted."""
         return _live(self._newest(key)[1])
+
+    def changed_at(self, key: str) -> datetime:
+        """Return when the state of one was stored that counts, by the clock of the store."""
+        return self.store.look(_file(key, self._newest(key)[0])).modified
 
     def change(self, key: str, change: Callable[[Document | None], Document | None]) -> Document | None:
         """Store what `change` makes of the state, and return it; where it makes None nothing is changed.
@@ -80,6 +85,11 @@ class StateLog:
 def snapshot_log(archive: ArchiveTables) -> StateLog:
     """Return the states of an archive's snapshots, by id."""
     return StateLog(archive.store.below("snapshots"))
+
+
+def unless_draft(document: Document | None) -> Document | None:
+    """Return a snapshot's state, None for a draft: it is yet to be made, or who was making it has died."""
+    return None if document is None or document["is_draft"] else document
 
 
 def _live(document: Document | None) -> Document | None:

@@ -14,7 +14,7 @@ from lake.episode_query import AUDITED_COLUMNS
 from lake.snapshots.choice import Choice
 from lake.snapshots.contents import chosen_keys, measure
 from lake.snapshots.episode_keys import digest_of, write_keys
-from lake.snapshots.log import DELETED, Document, snapshot_log
+from lake.snapshots.log import DELETED, Document, snapshot_log, unless_draft
 from lake.tables import ArchiveTables
 from schemas.errors import QueryError
 
@@ -54,8 +54,9 @@ def keep(
 ) -> Document | None:
     """Store a snapshot unless it is stored; None, and nothing kept, where its files were not safe by then.
 
-    From the moment when it is stored, whoever removes files sees it. Those who looked before that found the
-    files in use, or `is_safe` says afterwards that they are so no more.
+    It is a draft at first. From the moment when that is stored, whoever removes files sees it. Those who
+    looked before that found the files in use, or `is_safe` says afterwards that they are so no more. A draft
+    whose maker died is removed in time, and likewise that of one who took so long.
     """
     log, snapshot_id = snapshot_log(archive), described["id"]
     named = None if keys is None else write_keys(log.store, snapshot_id, keys)
@@ -63,14 +64,24 @@ def keep(
     stored = log.change(snapshot_id, lambda held: draft if held is None else None)
     if named and (stored is None or stored["keys"] != named):
         log.store.remove(named)  # it was stored before
-    if not is_safe():
+
+    def is_judged(held: Document | None) -> bool:
+        """Say whether it is the draft that was there before `is_safe` was asked, not a later one."""
+        same = held is not None and stored is not None and held["created_at"] == stored["created_at"]
+        return same and unless_draft(held) is None
+
+    # Who slept before his draft was stored may have lost the keys to a vacuum.
+    kept_keys = stored and is_judged(stored) and stored["keys"]
+    if (kept_keys and not log.store.exists(kept_keys)) or not is_safe():
         # Another process may have found it safe, earlier: then it stays.
-        left = log.change(snapshot_id, lambda held: DELETED if held and held["is_draft"] else None)
+        left = log.change(snapshot_id, lambda held: DELETED if is_judged(held) else None)
         if named and (left is None or left["keys"] != named):
             log.store.remove(named)
         return None
-    return log.change(
-        snapshot_id, lambda held: {**held, "is_draft": False} if held and held["is_draft"] else None
+    return unless_draft(
+        log.change(
+            snapshot_id, lambda held: {**held, "is_draft": False} if held and is_judged(held) else None
+        )
     )
 
 

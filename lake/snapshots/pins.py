@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lake.snapshots.log import DELETED, Document, snapshot_log
+from lake.snapshots.log import DELETED, Document, snapshot_log, unless_draft
 from lake.snapshots.names import SnapshotNames
 from lake.snapshots.snapshot import Snapshot
 from schemas.errors import NotFoundError, UsageError
@@ -25,6 +25,7 @@ def pin(snapshot: Snapshot, by: str, note: str = "") -> Snapshot:
     said = {"by": by, "note": note, "at": datetime.now(UTC).isoformat()}
 
     def pinned(held: Document | None) -> Document | None:
+        held = unless_draft(held)
         if held is None:
             return None
         mine = [other for other in held["pins"] if other["by"] == by]
@@ -39,6 +40,7 @@ def unpin(snapshot: Snapshot, by: str) -> Snapshot:
     """Let a snapshot go; raise NotFoundError where it is not pinned by this one."""
 
     def unpinned(held: Document | None) -> Document | None:
+        held = unless_draft(held)
         if held is None:
             return None
         names = [other["by"] for other in held["pins"]]
@@ -58,6 +60,7 @@ def delete_snapshot(snapshot: Snapshot) -> list[str]:
     keys: list[str] = []
 
     def deleted(held: Document | None) -> Document | None:
+        held = unless_draft(held)
         if held is None:
             raise NotFoundError("snapshot", snapshot.id)
         if held["pins"]:
@@ -77,6 +80,7 @@ def delete_snapshot(snapshot: Snapshot) -> list[str]:
 
 
 def _opened(snapshot: Snapshot, stored: Document | None) -> Snapshot:
+    stored = unless_draft(stored)
     if stored is None:
         raise NotFoundError("snapshot", snapshot.id)
     return Snapshot.from_json(snapshot.archive, stored)

@@ -16,7 +16,7 @@ from lake.snapshots.choice import Choice
 from lake.snapshots.contents import check_columns, chosen_keys, keys_in, open_contents
 from lake.snapshots.episode_keys import read_keys
 from lake.snapshots.episodes import choose_episodes
-from lake.snapshots.log import Document, snapshot_log
+from lake.snapshots.log import Document, snapshot_log, unless_draft
 from lake.snapshots.making import describe, keep
 from lake.snapshots.marks import Erasure, Pin, erasure_from_json, mark_to_json, pin_from_json
 from lake.snapshots.splits import parts
@@ -120,7 +120,7 @@ class Snapshot:
 
     @property
     def _is_as_it_was(self) -> bool:
-        stored = snapshot_log(self.archive).read(self.id)
+        stored = unless_draft(snapshot_log(self.archive).read(self.id))
         return stored is not None and tuple(stored["files"]) == self.files
 
     def to_json(self) -> Document:

@@ -56,6 +56,9 @@ def compact(
     memory_mib: Annotated[
         float, typer.Option("--memory", metavar="MIB", min=1, help="Sort so much at once.")
     ] = 256,
+    all_days: Annotated[
+        bool, typer.Option("--all-days", help="Look for steps that are there twice over all days, too.")
+    ] = False,
 ) -> None:
     """Rewrite small files into large ones, sorted by episode and step, each key once.
 
@@ -64,7 +67,7 @@ def compact(
     """
     from lake.maintenance.part_rewrite import CompactionOptions
 
-    options = CompactionOptions(int(target_mib * _MIB), int(memory_mib * _MIB), dry_run)
+    options = CompactionOptions(int(target_mib * _MIB), int(memory_mib * _MIB), dry_run, all_days)
     numbers = ("files", "MB", "rows", "twice", "conflicts")
     shown = table("archive", "table", *numbers, numbers=numbers)
     reports = []
@@ -107,7 +110,7 @@ def vacuum(
     """Remove stored files that no version, no snapshot and no running writer needs.
 
     Versions older than --keep cannot be queried afterwards. A writer that takes longer than --grace between
-    writing a file and committing it would lose it: make it no shorter than the longest flush or compaction.
+    writing a file and committing it has to write it again.
     """
     from lake.maintenance.vacuum import vacuum_archive
 

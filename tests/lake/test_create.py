@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lake import Lake
 from lake.commits import CommitLog
+from lake.maintenance.check import check_archive
+from lake.stores.local import LocalStore
+from lake.stores.s3 import S3Store
 from schemas.archive_spec import ArchiveSpec
 from schemas.errors import AlreadyExistsError, NotFoundError, SpecError, StepsError, StorageError, UsageError
 from schemas.spaces import Box, Dict, Discrete, Space
 from schemas.step import steps_schema
 from schemas.steps import Steps
 from tests.lake.archives import SPEC, append, make, numbers, row
+from tests.lake.kills import Killed
+from tests.lake.places import PLACES, lake_in
 
 _CREATE = """
 import sys
@@ -105,21 +115,131 @@ def test_one_of_environment_and_spec_is_asked_for(tmp_path: Path) -> None:
         lake.create("other", spec=SPEC)
 
 
-def test_a_creation_that_died_midway_is_no_archive_and_is_taken_over(tmp_path: Path) -> None:
+OTHER = SPEC.model_copy(update={"observation": Box(shape=(2,))})
+STRICTER = SPEC.model_copy(update={"reward_range": (0.0, 1.0)})  # whose tables are the same
+SUITE = {"name": "mine", "expectations": []}
+CHANGES = 7  # the lake's id, the claim, two tables, the suite, the spec; and the claim goes
+
+
+@contextmanager
+def before_change(number: int, action: Callable[[], object]) -> Iterator[None]:
+    """Do something before a change of a lake, the first of which has the number 0."""
+    count = itertools.count()
+
+    def guarded(owner: type, name: str) -> Any:
+        method = getattr(owner, name)
+
+        def changed(*args: Any, **kwargs: Any) -> Any:
+            if next(count) == number:
+                action()
+            return method(*args, **kwargs)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CommitLog, "create", guarded(CommitLog, "create"))
+        for owner in (LocalStore, S3Store):
+            for name in ("write_once", "remove"):
+                patch.setattr(owner, name, guarded(owner, name))
+        yield
+    assert next(count) > number
+
+
+def killed() -> None:
+    raise Killed
+
+
+def lake_below(lake: Lake, number: int) -> Lake:
+    """Return an empty lake of its own in the place of one that is empty."""
+    name = f"a{number}"
+    return Lake(lake.create(name, spec=SPEC.model_copy(update={"name": name})).store.below("lake"))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("spec", [SPEC, OTHER, STRICTER], ids=["same", "other", "stricter"])
+def test_a_creation_that_died_at_any_change_is_ended_by_the_next(
+    place: str, spec: ArchiveSpec, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    whole = lake_in(place, request, tmp_path)
+    for number in range(CHANGES):
+        lake = lake_below(whole, number)
+        with before_change(number, killed), pytest.raises(Killed):
+            lake.create("demo", spec=SPEC, suite=SUITE)
+        is_made, is_claimed = number == CHANGES - 1, number > 1
+        assert lake.names() == ["demo"] * is_made, number
+        if is_claimed and not is_made:
+            with pytest.raises(NotFoundError, match="Somebody has begun to make it: create it again"):
+                lake.archive("demo")
+        if is_made or (is_claimed and spec is not SPEC):
+            with pytest.raises(
+                AlreadyExistsError, match=r"The archive 'demo' exists already\. Choose another"
+            ):
+                lake.create("demo", spec=spec, suite=SUITE)
+        else:
+            assert lake.create("demo", spec=spec, suite=SUITE).spec == spec
+        archive = lake.archive("demo")
+        assert (archive.spec, archive.suite) == (SPEC if is_claimed else spec, SUITE), number
+        assert check_archive(archive).is_sound
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("spec", [SPEC, OTHER, STRICTER], ids=["same", "other", "stricter"])
+def test_of_two_that_make_one_name_one_wins_whole(
+    place: str, spec: ArchiveSpec, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The second comes before any change of the first, and does all that it can."""
+    whole = lake_in(place, request, tmp_path)
+    suites = SUITE, SUITE if spec is SPEC else {"name": "other", "expectations": []}
+    for number in range(CHANGES):
+        lake, won = lake_below(whole, number), list[int]()
+
+        def make_one(which: int, lake: Lake = lake, won: list[int] = won) -> None:
+            try:
+                lake.create("demo", spec=(SPEC, spec)[which], suite=suites[which])
+            except AlreadyExistsError as exc:
+                assert exc.kind == "archive"
+            else:
+                won.append(which)
+            assert lake.names() == ["demo"]  # for who has lost, too
+
+        with before_change(number, partial(make_one, 1)):
+            make_one(0)
+        (winner,) = won
+        archive = lake.archive("demo")
+        assert (archive.spec, archive.suite) == ((SPEC, spec)[winner], suites[winner]), number
+        assert check_archive(archive).is_sound
+        assert not archive.store.exists("claim.json")
+
+
+def test_who_makes_one_and_does_not_hear_of_it_has_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_once = LocalStore.write_once
+
+    def unheard(self: LocalStore, name: str, data: bytes) -> bool:
+        write_once(self, name, data)
+        return False
+
+    monkeypatch.setattr(LocalStore, "write_once", unheard)
+    lake = Lake(tmp_path / "lake")
+    assert lake.create("demo", spec=SPEC, suite=SUITE).suite == SUITE
+    with pytest.raises(AlreadyExistsError):
+        lake.create("demo", spec=SPEC, suite=SUITE)
+
+
+def test_what_is_there_and_nobody_claims_is_taken_where_it_fits(tmp_path: Path) -> None:
     lake, archive = make(tmp_path)
     spec = ArchiveSpec(name="other", observation=Discrete(n=2), action=Discrete(n=2))
-    suite = {"name": "mine", "expectations": []}
     left = archive.lake_store.below("other")
     CommitLog.create(left.below("steps"), steps_schema(spec), ["date"])
-    left.write("suite.json", json.dumps(suite).encode())
-    assert lake.names() == ["demo"]
+    left.write("suite.json", json.dumps(SUITE).encode())
 
-    with pytest.raises(AlreadyExistsError, match="'other' exists already"):  # another suite is there
+    with pytest.raises(AlreadyExistsError, match=r"suite .*exists already\. .*remove what is left there"):
         lake.create("other", spec=spec, suite={"name": "yours", "expectations": []})
     with pytest.raises(AlreadyExistsError, match=r"table .*exists already.*remove what an earlier try"):
-        lake.create("other", spec=spec.model_copy(update={"observation": Box(shape=(2,))}), suite=suite)
+        lake.create("other", spec=spec.model_copy(update={"observation": Box(shape=(2,))}), suite=SUITE)
     assert lake.names() == ["demo"]
-    assert lake.create("other", spec=spec, suite=suite).name == "other"
+    assert lake.create("other", spec=spec, suite=SUITE).name == "other"
 
 
 @pytest.mark.parametrize("below", ["file", "file/deeper", "file/deeper/still"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lake import Archive
@@ -49,7 +49,18 @@ def landed(row: Row) -> tuple[Any, ...]:
     return (row["ingested_at"], row["event_time"])
 
 
-def check_compacted(before: Sequence[Row], kept: Sequence[Row], refused: Sequence[Row]) -> None:
+def key_of_all_days(row: Row) -> tuple[Any, ...]:
+    """Return a row's key alone."""
+    return key(row)[1:]
+
+
+def check_compacted(
+    before: Sequence[Row],
+    kept: Sequence[Row],
+    refused: Sequence[Row],
+    *,
+    key: Callable[[Row], tuple[Any, ...]] = key,
+) -> None:
     """Check what became of rows: of each key the first stays, others go, and those that contradict it stay
     in quarantine, each once."""
     by_key: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)

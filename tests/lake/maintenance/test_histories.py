@@ -19,7 +19,7 @@ from schemas.archive_spec import ArchiveSpec
 from schemas.spaces import Text
 from tests.lake.archives import DAY, SPEC, append, make, row
 from tests.lake.kills import Killed, killed_before
-from tests.lake.maintenance.reference import Row, check_compacted, refused_of, steps_of
+from tests.lake.maintenance.reference import Row, check_compacted, key_of_all_days, refused_of, steps_of
 
 PARTITIONED = SPEC.model_copy(update={"partition_by": ("shop",), "extras": {"shop": Text()}})
 GROWN = {"shop": Text(), "mood": Text()}
@@ -78,6 +78,19 @@ def test_any_history_ends_as_the_slow_reference_says(actions: list[Any], mood: s
         landed = [{"mood": None} | row for row in landed]
         ended = [[{"mood": None} | row for row in rows] for rows in (steps_of(archive), refused_of(archive))]
         check_compacted(landed, *ended)
+
+
+@given(st.lists(st.lists(stepped(), min_size=1, max_size=8), min_size=1, max_size=4), st.integers(1, 500_000))
+@settings(max_examples=8)
+def test_over_all_days_each_key_is_there_once(landings: list[list[Row]], target_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _, archive = make(Path(folder), PARTITIONED)
+        for landing in landings:
+            perform(archive, landing, "")
+        landed = steps_of(archive)
+        for _ in range(2):
+            archive.compact(CompactionOptions(target_bytes, all_days=True))
+            check_compacted(landed, steps_of(archive), refused_of(archive), key=key_of_all_days)
 
 
 def history(folder: Path, spec: ArchiveSpec = PARTITIONED) -> Archive:

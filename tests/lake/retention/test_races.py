@@ -13,6 +13,7 @@ from lake.commits import CommitLog
 from lake.maintenance import retain as retention
 from lake.maintenance.cold import ColdTable
 from lake.maintenance.retain import retain
+from lake.stores import Store
 from schemas.errors import CommitConflictError
 from tests.lake.archives import make
 from tests.lake.retention.days import AGED, TODAY, fill, rows_of, seen
@@ -55,6 +56,25 @@ def test_who_settles_leaves_alone_what_was_added_since(
     assert seen(lake) == rows_of(8, 9, 10)
     retain(lake.archive("demo"), today=TODAY)
     assert seen(lake) == rows_of(8, 9, 10)
+
+
+def test_who_makes_a_cold_table_that_another_has_just_filled_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, archive = make(tmp_path, AGED)
+    fill(archive, 8, 9)
+    is_table, asked = CommitLog.is_table, list[bool]()
+
+    def asking(store: Store) -> bool:
+        said = is_table(store)
+        if not asked and not said and store.url.endswith("cold"):
+            asked.append(True)
+            retain(archive, today=TODAY)
+        return said
+
+    monkeypatch.setattr(CommitLog, "is_table", asking)
+    retain(archive, today=TODAY)
+    assert asked and seen(lake) == rows_of(8, 9)
 
 
 def test_two_that_find_no_cold_table_move_no_row_twice(

@@ -11,9 +11,10 @@ import pytest
 
 from lake import ArchiveLanding, read_steps
 from lake.cold import StepsTables, cold_store
+from lake.maintenance.erasure_plan import Criterion
 from lake.maintenance.retain import retain
 from schemas.archive_spec import ArchiveSpec
-from schemas.errors import SpecError, UsageError
+from schemas.errors import NotFoundError, SpecError, StorageError, UsageError
 from tests.lake.archives import SPEC, append, make, numbers, refused_rows
 from tests.lake.places import PLACES, lake_in
 from tests.lake.retention.days import AGED, TODAY, fill, on_day, rows_of, seen
@@ -156,3 +157,39 @@ def test_the_cold_place_stays_where_rows_are(tmp_path: Path) -> None:
 def test_a_retention_that_cannot_be_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(SpecError, match=said):
         ArchiveSpec.from_json(SPEC.to_json() | changes)
+
+
+def test_a_place_that_cannot_be_reached_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", "https://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    lake, archive = make(tmp_path, AGED)
+    fill(archive, 9)
+    for place in ("s3://nowhere/cold", "/dev/null/cold"):
+        archive.evolve(AGED.model_copy(update={"cold": place}))
+        with pytest.raises((StorageError, NotFoundError), match=place):
+            retain(archive, today=TODAY)
+        assert cold_store(archive) is None
+    archive.evolve(AGED.model_copy(update={"cold": str(tmp_path / "cold")}))
+    assert retain(archive, today=TODAY).moved_rows == 2
+    assert seen(lake) == rows_of(9)
+
+
+def test_a_cold_table_that_is_not_there_is_said_and_not_made_anew(tmp_path: Path) -> None:
+    lake, archive = make(tmp_path, AGED.model_copy(update={"cold": str(tmp_path / "disk")}))
+    fill(archive, 9)
+    retain(archive, today=TODAY)
+    fill(archive, 10)
+    (tmp_path / "disk").rename(tmp_path / "elsewhere")
+    for action in (
+        lambda: retain(archive, today=TODAY),
+        lambda: archive.plan_erasure(Criterion(agent="a"), "asked for"),
+    ):
+        with pytest.raises(NotFoundError, match=r"no table .*disk/demo-"):
+            action()
+    assert not (tmp_path / "disk").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "disk")
+    retain(archive, today=TODAY)
+    assert seen(lake) == rows_of(9, 10)
