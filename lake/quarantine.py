@@ -13,8 +13,8 @@ import pyarrow as pa
 from lake.commits import CommitLog
 from lake.replay_log import ROW_IDENTITY, ReplayLists, ReplayLog
 from lake.tables import ArchiveTables
-from lake.views import TableFiles, connect, literal, unreadable
-from schemas.errors import QueryError, UsageError
+from lake.views import TableFiles, connect, literal, refused_condition, unreadable
+from schemas.errors import UsageError
 
 _BATCH_BYTES = 64 << 20  # of files that are read together
 _ORDER = ", ".join(("ingested_at", *(name for name in ROW_IDENTITY if name != "ingested_at")))
@@ -177,8 +177,4 @@ def _chosen(files: TableFiles, choice: QuarantineChoice, condition: str, query: 
         except duckdb.Error as exc:
             if choice.where is None:
                 raise unreadable(exc) from exc
-            said = str(exc).partition("\n")[0].rstrip(".")
-            raise QueryError(
-                f"The condition {choice.where!r} does not work: {said}.",
-                hint="It is what stands after WHERE, over the columns of quarantine.",
-            ) from exc
+            raise refused_condition(choice.where, exc, "quarantine") from exc

@@ -12,9 +12,8 @@ import pyarrow as pa
 from lake.cold import StepsTables
 from lake.snapshots import Snapshot
 from lake.tables import ArchiveTables
-from lake.views import TableFiles, connect, quoted, unreadable
+from lake.views import TableFiles, connect, quoted, refused_condition, unreadable
 from schemas.archive_spec import ArchiveSpec
-from schemas.errors import QueryError
 from schemas.step import ROW_ORDER, steps_schema
 
 ORDER = ", ".join(f"{name} nulls first" for name in ROW_ORDER)
@@ -100,8 +99,4 @@ def _chosen(rows: duckdb.DuckDBPyRelation, where: str | None) -> duckdb.DuckDBPy
     try:
         return rows.filter(where)  # which takes one expression, and no more
     except duckdb.Error as exc:
-        said = str(exc).partition("\n")[0].rstrip(".")
-        raise QueryError(
-            f"The condition {where!r} does not work: {said}.",
-            hint="It is what stands after WHERE, over the columns of the rows.",
-        ) from exc
+        raise refused_condition(where, exc, "the rows") from exc

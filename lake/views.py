@@ -12,12 +12,12 @@ from lake.cold import StepsTables
 from lake.commits import CommitLog
 from lake.parquet import partition_values
 from lake.replay_log import ReplayLists
-from lake.stores import StoreFilesystem
 from lake.stores.s3 import S3Store
 from lake.view_queries import audited_query, columns_shown, quarantine_queries
-from schemas.errors import StorageError
+from schemas.errors import QueryError, StorageError
 
 _READING = "hive_types_autocast = false"
+_KIND = re.compile(r"^(\w+ )+Error: ")
 _NOT_THERE = re.compile(r'"([^"]+?)(?:/\*\*/\*\.parquet)" - file system operations are disabled')
 _GLOB = re.compile(r"[*?[]")
 
@@ -111,6 +111,8 @@ def allow_files(connection: duckdb.DuckDBPyConnection, tables: Sequence[TableFil
     """Let a connection read the files of tables, and from now on no others."""
     remote = [store for table in tables for store in table.stores if isinstance(store, S3Store)]
     if remote:
+        from lake.stores.filesystem import StoreFilesystem
+
         connection.register_filesystem(StoreFilesystem(remote))
     paths = list(dict.fromkeys(path for table in tables for path in (*table.files, *table.resolved)))
     patterns = [_escaped(path) for path in paths if _GLOB.search(path)]
@@ -168,6 +170,15 @@ def unreadable(exc: duckdb.Error) -> StorageError:
     return StorageError(
         f"A file of the archive does not read: {f'{gone} is not there' if gone else said}.",
         hint="Restore the archive from a copy.",
+    )
+
+
+def refused_condition(condition: str, exc: duckdb.Error, of: str) -> QueryError:
+    """Return the error for a condition over the columns of `of` that the engine does not take."""
+    said = _KIND.sub("", str(exc).partition("\n")[0]).rstrip(".!") if condition.strip() else "it is empty"
+    return QueryError(
+        f"The condition {condition!r} does not work: {said}.",
+        hint=f"It is what stands after WHERE, over the columns of {of}.",
     )
 
 

@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_NAMED = 20  # of the names that there are
+
 
 class ReplayLakeError(Exception):
     """Root of every error that replaylake raises on purpose."""
@@ -62,7 +64,8 @@ class NotFoundError(UsageError):
         self.kind = kind
         self.name = name
         self.known = tuple(sorted(known))
-        there = f" There are: {', '.join(self.known)}." if self.known else ""
+        others = f" and {len(self.known) - _NAMED:,} others" if len(self.known) > _NAMED else ""
+        there = f" There are: {', '.join(self.known[:_NAMED])}{others}." if self.known else ""
         super().__init__(f"There is no {kind} {name!r}.{there}", hint=hint)
 
 

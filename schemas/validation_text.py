@@ -10,8 +10,10 @@ from schemas.shown import shown
 def first_problem(exc: ValidationError) -> str:
     """Describe the first problem: where it is, what is wrong, and the value that was given."""
     problem = exc.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "it"
+    place = ".".join(str(part) for part in problem["loc"])
     said = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    if problem["type"] == "value_error" and not place:  # ours names the part; the value would be all of it
+        return said
     if problem["type"] == "missing":
         return f"{place} is missing"
-    return f"{place}: {said} (given: {shown(problem['input'])})"
+    return f"{place or 'it'}: {said} (given: {shown(problem['input'])})"

@@ -1,4 +1,4 @@
-"""`replaylake archive create | evolve | infer | list | show | stats | suite`."""
+"""`replaylake archive create | evolve | infer | list | show | stats | suite | versions`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from replaylake.cli.archive_evolve import evolve
 from replaylake.cli.archive_infer import infer
 from replaylake.cli.archive_stats import stats
+from replaylake.cli.archive_versions import versions
 from replaylake.cli.console import table
 from replaylake.cli.descriptions import Holding
 from replaylake.cli.run import Run
@@ -55,6 +56,14 @@ def register(app: typer.Typer) -> None:
         """,
     )
     add_verb(group, suite, example="replaylake archive suite cartpole mended.json")
+    add_verb(
+        group,
+        versions,
+        example="""
+            replaylake archive versions cartpole
+            replaylake query "select count(*) from cartpole.steps at (version => 3)"
+        """,
+    )
 
 
 def create(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from replaylake.cli.console import pairs, table
+from replaylake.cli.console import excess, pairs, table
 from replaylake.cli.safe_text import safe_text
 from replaylake.flows.statistics_text import amount, duration, said_range, short
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24  # of the longest bar
 _PERIODS = 31  # that are listed, the last ones
+_TOGETHER = 3  # bins of a histogram that are one sign where room is scarce
 _LISTED = 12  # of everything else
 _SPREAD = ("mean", "std", "least", "median", "greatest")
 
@@ -99,28 +100,38 @@ def _missing(spread: Spread) -> str:
     return ", ".join(filter(None, parts))
 
 
-def spark(spread: Spread) -> str:
-    """Draw a histogram in one line."""
-    counts = spread.histogram.counts if spread.histogram else ()
+def spark(spread: Spread, together: int = 1) -> str:
+    """Draw a histogram in one line, so many of its bins as one sign."""
+    held = spread.histogram.counts if spread.histogram else ()
+    counts = [sum(held[at : at + together]) for at in range(0, len(held), together)]
     most = max(counts, default=0)
     return "".join(" " if not count else _BARS[(len(_BARS) - 1) * count // most] for count in counts)
 
 
 def _spreads(found: ArchiveStatistics) -> Table:
-    """Return a line for the rewards and each dimension of the spaces."""
+    """Return a line for the rewards and each dimension of the spaces, a shorter one where room is scarce."""
+    made = _spread_table(found, short_lines=False)
+    return _spread_table(found, short_lines=True) if excess(made) else made
+
+
+def _spread_table(found: ArchiveStatistics, *, short_lines: bool) -> Table:
     leaves = (*found.actions, *found.observations)
     every = [found.rewards, *(spread for leaf in leaves for spread in leaf.spreads)]
     if found.propensities.count:
         every.insert(1, found.propensities)
     sampled = {spread.name for leaf in leaves if leaf.sampled for spread in leaf.spreads}
-    made = table("values", *_SPREAD, "", "distribution", numbers=_SPREAD)
+    notes = {one.name: "sampled" if one.name in sampled else _missing(one) for one in every[:_PERIODS]}
+    figures = [name for name in _SPREAD if not (short_lines and name == "std")]
+    noted = [""] if any(notes.values()) else []
+    made = table("values", *figures, *noted, "distribution", numbers=_SPREAD)
     for one in every[:_PERIODS]:
         median = one.quantiles["p50"] if one.quantiles else None
+        values = dict(zip(_SPREAD, (one.mean, one.std, one.min, median, one.max), strict=True))
         made.add_row(
             one.name,
-            *(short(value) for value in (one.mean, one.std, one.min, median, one.max)),
-            "sampled" if one.name in sampled else _missing(one),
-            spark(one),
+            *(short(values[name]) for name in figures),
+            *(notes[one.name] for _ in noted),
+            spark(one, _TOGETHER if short_lines else 1),
         )
     if len(every) > _PERIODS:
         made.add_row(f"and {len(every) - _PERIODS:,} more: see --json or --html")

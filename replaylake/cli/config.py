@@ -41,11 +41,15 @@ def config(run: Run) -> None:
     ]
     shown = table("setting", "value", "from", "what it is", numbers=("value",))
     for setting in settings:
-        value = f"{setting.value:,}" if isinstance(setting.value, int) else str(setting.value)
+        value = f"{setting.value:,}" if isinstance(setting.value, int) else _text(setting.value)
         style = "dim" if setting.origin == "default" else ""
         texts = (setting.name, value, setting.origin, setting.description)
         shown.add_row(*(Text(text) for text in texts), style=style)
     run.answer([dataclasses.asdict(setting) for setting in settings], shown)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _without_secret(value: object) -> object:

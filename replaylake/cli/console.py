@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNBROKEN = 100_000  # the width where no person looks: what reads a pipe takes whole lines
+_LEAST = 12  # characters that are left of a text that is cut
 
 
 def console() -> Console:
@@ -36,6 +37,25 @@ def table(*columns: str, numbers: tuple[str, ...] = (), **options: Any) -> Table
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", **options)
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return made
+
+
+def excess(made: Table) -> int:
+    """Return by how many characters a table is wider than standard output; 0 where it fits."""
+    shown = console()
+    natural = shown.measure(made, options=shown.options.update_width(_UNBROKEN)).maximum
+    return max(natural - shown.width, 0)
+
+
+def cut_to_fit(made: Table, column: int) -> Table:
+    """Let one column take what room the others leave on a terminal: its texts end with … where they must."""
+    from rich.cells import cell_len
+
+    if over := excess(made):
+        cut = made.columns[column]
+        longest = max(cell_len(str(cell)) for cell in (cut.header, *cut.cells))
+        cut.max_width = max(longest - over, _LEAST)
+        cut.no_wrap, cut.overflow = True, "ellipsis"
     return made
 
 

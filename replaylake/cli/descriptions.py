@@ -90,7 +90,8 @@ def space_text(space: Space) -> str:
         case spaces.MultiBinary():
             return f"{' x '.join(map(str, space.shape))} zeros and ones"
         case spaces.Text():
-            return f"text of {space.min_length:,} to {space.max_length:,} characters"
+            least = f"{space.min_length:,} to " if space.min_length else "up to "
+            return f"text of {least}{space.max_length:,} characters"
         case spaces.Scalar():
             return space.dtype
     return "; ".join(f"{name}: {space_text(part)}" for name, part in space.fields.items())

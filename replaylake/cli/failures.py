@@ -82,17 +82,19 @@ def _usage_failure(exc: TyperException) -> _Failure:
     if type(exc).__name__ == "NoArgsIsHelpError":
         return _Failure("UsageError", "", "", _USED_WRONGLY)
     message = _one_line(exc.format_message()).replace("Value error, ", "").rstrip(".")
-    return _Failure("UsageError", f"{message}{_given(exc)}.", f"See `{path} --help`.", _USED_WRONGLY)
+    message = message.replace("does not match the formats '%Y-%m-%d'", "is no day such as 2026-03-31")
+    return _Failure("UsageError", f"{message}{_given(exc, message)}.", f"See `{path} --help`.", _USED_WRONGLY)
 
 
-def _given(exc: TyperException) -> str:
-    """Name the value that does not fit, which typer leaves out."""
+def _given(exc: TyperException, message: str) -> str:
+    """Name the value that does not fit, where typer leaves it out."""
     from pydantic import ValidationError
 
     cause = exc.__cause__
     if not isinstance(cause, ValidationError):
         return ""
-    return f" (given: {cause.errors(include_url=False)[0]['input']!r})"
+    given = repr(cause.errors(include_url=False)[0]["input"])
+    return "" if given in message else f" (given: {given})"
 
 
 def _hint(exc: ReplayLakeError) -> str:

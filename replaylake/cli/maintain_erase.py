@@ -72,7 +72,10 @@ def erase(
             raise UsageError("What is resumed is decided already.", hint="Give --resume alone.")
         with progress("Erasing"):
             done = resume_erasures(archive, run.lake.cache_folder)
-        run.answer([one.to_dict() for one in done], f"{len(done)} erasures finished.")
+        finished = (
+            f"{len(done)} finished." if done else "No erasure was cut short: there is nothing to finish."
+        )
+        run.answer([one.to_dict() for one in done], finished)
         return
     if agent is None and where is None:
         raise UsageError(
@@ -85,6 +88,8 @@ def erase(
     touched = plan.to_dict()
     if dry_run:
         run.answer({"dry_run": True, "touched": touched}, *_shown(touched))
+        if not any(touched["rows"].values()):
+            run.say(f"No row of it is in {name}: is the name right?")
         return
     if not yes:
         for one in _shown(touched):
@@ -98,18 +103,19 @@ def erase(
 
 
 def erasures(run: Run, name: _Name) -> None:
-    """List what was erased from an archive: when, why, how many rows, and from which snapshots."""
+    """List what was erased from an archive: when, why, how many rows, and of how many snapshots."""
     from lake.maintenance.erase import list_erasures
 
     found = list_erasures(run.lake.archive(name))
-    shown = table("number", "decided (UTC)", "done (UTC)", "rows", "snapshots", "reason", numbers=("rows",))
+    numbers = ("number", "rows", "snapshots")
+    shown = table("number", "decided (UTC)", "done (UTC)", "rows", "snapshots", "reason", numbers=numbers)
     for one in found:
         shown.add_row(
             str(one["number"]),
-            one["made_at"][:16],
-            (one["finished_at"] or "no: --resume")[:16],
+            one["made_at"][:16].replace("T", " "),
+            (one["finished_at"] or "no: --resume")[:16].replace("T", " "),
             f"{sum(one['touched']['rows'].values()):,}",
-            ", ".join(snapshot["id"] for snapshot in one["touched"]["snapshots"]),
+            f"{len(one['touched']['snapshots']):,}",
             safe_text(one["reason"]),
         )
     run.answer(found, shown)

@@ -47,7 +47,10 @@ def retain(
     if all_:
         specs = ((archive, archive.spec) for archive in archives)
         archives = [archive for archive, spec in specs if spec.hot_days or spec.retention_days]
-    shown = table("archive", "hot from", "kept from", "moved", *(f"deleted: {one}" for one in _TABLES))
+        if not archives:
+            run.answer([], "No archive's spec sets a retention: there is nothing to do.")
+            return
+    shown = table("archive", "hot from", "kept from", "moved", "deleted", numbers=("moved",))
     reports = []
     for archive in archives:
         with progress(f"Retention of {archive.name}") as report:
@@ -62,7 +65,7 @@ def retain(
             str(done.hot_from or ""),
             str(done.kept_from or ""),
             f"{done.moved_rows:,}",
-            *(f"{done.deleted.get(one, 0):,}" for one in _TABLES),
+            ", ".join(f"{done.deleted[one]:,} of {one}" for one in _TABLES if done.deleted.get(one)) or "0",
         )
     run.answer(reports, shown)
     if not dry_run:

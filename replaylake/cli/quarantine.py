@@ -128,6 +128,7 @@ def list_(
             _text(", ".join(one.sources)),
             _text(one.example_detail or ""),
         )
+    shown.columns[0].no_wrap = True  # it is what --reason takes
     document = {"archive": name, "rows": rows, "reasons": [asdict(one) for one in found]}
     run.answer(document, shown if found else f"Nothing of {name} is in quarantine.")
     if found:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from replaylake.cli import snapshot_compare, snapshot_keep
-from replaylake.cli.console import table
+from replaylake.cli.console import cut_to_fit, table
 from replaylake.cli.run import Run
 from replaylake.cli.snapshot_text import choice_text, snapshot_document, snapshot_table
 from replaylake.cli.verbs import add_verb
@@ -89,34 +89,25 @@ def create(
 
 
 def list_(run: Run) -> None:
-    """List the snapshots of the lake, oldest first."""
+    """List the snapshots of the lake, oldest first; `snapshot show` says all of one."""
     from rich.text import Text
 
     found = run.lake.snapshots()
     named: dict[str, list[str]] = {}
     for name, snapshot_id in run.lake.snapshot_names.all().items():
         named.setdefault(snapshot_id, []).append(name)
-    shown = table(
-        "snapshot",
-        "names",
-        "rows",
-        "episodes",
-        "created (UTC)",
-        "pins",
-        "chosen",
-        numbers=("rows", "episodes", "pins"),
-    )
+    shown = table("snapshot", "names", "rows", "episodes", "created", "chosen", numbers=("rows", "episodes"))
     for snapshot in found:
         shown.add_row(
             snapshot.id,
             ", ".join(named.get(snapshot.id, [])),
             f"{snapshot.rows:,}",
             f"{snapshot.episodes:,}",
-            f"{snapshot.created_at:%Y-%m-%d %H:%M}",
-            f"{len(snapshot.pins)}" if snapshot.pins else "",
+            f"{snapshot.created_at:%Y-%m-%d}",
             Text(choice_text(snapshot)),
         )
-    run.answer([snapshot_document(snapshot, named.get(snapshot.id, [])) for snapshot in found], shown)
+    documents = [snapshot_document(snapshot, named.get(snapshot.id, [])) for snapshot in found]
+    run.answer(documents, cut_to_fit(shown, -1) if found else "The lake has no snapshots.")
 
 
 def show(

@@ -13,6 +13,7 @@ from replaylake.cli.snapshot_text import snapshot_document
 from replaylake.cli.verbs import add_verb
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -73,10 +74,10 @@ def diff(
     from lake import diff_snapshots
 
     found = diff_snapshots(run.lake.snapshot(a), run.lake.snapshot(b))
-    said = [_amounts(found), _figures(found)]
+    said: list[RenderableType] = [_amounts(found), "", _figures(found)]
     unequal = {**found.choices, **{f"spec: {name}": held for name, held in found.spec.items()}}
     if unequal:
-        said.append(_choices(unequal))
+        said += ["", _choices(unequal)]
     same = "The rows of both are the same." if found.is_same else "The snapshots differ."
     run.answer(found.to_json(), f"A is {found.a}, B is {found.b}. {same}\n", *said)
 

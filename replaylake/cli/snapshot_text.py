@@ -48,16 +48,17 @@ def snapshot_table(snapshot: Snapshot, names: Sequence[str]) -> Table:
 
 
 def choice_text(snapshot: Snapshot) -> str:
-    """Say in a line what was chosen."""
+    """Say in a line what was chosen, what may be cut off last; of a part what it is a part of."""
     choice = snapshot.choice
-    said = [choice.where, *(text for text in (choice.episodes, choice.any_step, choice.all_steps))]
-    labels = ("", "episodes: ", "any step: ", "all steps: ")
-    parts = [f"{label}{text}" for label, text in zip(labels, said, strict=True) if text is not None]
+    marks = [f"{len(snapshot.pins):,} pins"] if len(snapshot.pins) > 1 else ["pinned"] * len(snapshot.pins)
+    marks += ["rows were erased"] * bool(snapshot.erasures)
+    parts = [f"({', '.join(marks)})"] if marks else []
     if choice.part is not None:
-        parts.append(choice.part.text)
-    if snapshot.erasures:
-        parts.append("(rows were erased)")
-    return safe_text("; ".join(parts))
+        return safe_text(" ".join([*parts, choice.part.text]))
+    said = (choice.where, choice.episodes, choice.any_step, choice.all_steps)
+    labels = ("", "episodes: ", "any step: ", "all steps: ")
+    texts = [f"{label}{text}" for label, text in zip(labels, said, strict=True) if text is not None]
+    return safe_text(" ".join([*parts, "; ".join(texts) or "everything"]))
 
 
 def erasure_text(snapshot: Snapshot) -> str:

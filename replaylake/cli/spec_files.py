@@ -43,9 +43,11 @@ def read_spec(name: str, file: Path) -> ArchiveSpec:
             MarkedYaml.load(file, "spec")
         content = yaml.safe_load(text)
     except FileNotFoundError as exc:
-        raise NotFoundError("spec", str(file)) from exc
+        raise NotFoundError("spec", str(file), hint="Name a file of YAML or JSON.") from exc
     except OSError as exc:
-        raise SpecError(f"The spec {str(file)!r} cannot be read: {exc.strerror}.") from exc
+        raise SpecError(
+            f"The spec {str(file)!r} cannot be read: {exc.strerror}.", hint="Name a file of YAML or JSON."
+        ) from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""

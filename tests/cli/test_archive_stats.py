@@ -83,8 +83,8 @@ def test_nothing_there_is_said(options: tuple[str, str], lake: Path, folder: Pat
     ("words", "said"),
     [
         (("cartpol",), "Did you mean 'cartpole'?"),
-        (("cartpole", "--since", "yesterday"), "does not match the format"),
-        (("cartpole", "--since", "2026-02-30"), "does not match the format"),
+        (("cartpole", "--since", "yesterday"), "is no day such as 2026-03-31"),
+        (("cartpole", "--since", "2026-02-30"), "is no day such as 2026-03-31"),
         (("cartpole", "--since", "2026-03-02", "--until", "2026-03-01"), "from 2026-03-02 to 2026-03-01"),
         (("cartpole", "--by", "year"), "'year'"),
         (("cartpole", "--html", "."), "is a folder"),

@@ -45,7 +45,7 @@ def test_every_kind_of_space_is_described(folder: Path) -> None:
     )
     ok("archive", "create", "all", "--spec", "all.yaml")
     shown = ok("archive", "show", "all").out
-    for part in ("pixels: box of 8 uint8, 0 to 9", "3 zeros and ones", "text of 0 to 9", "of 2, 3"):
+    for part in ("pixels: box of 8 uint8, 0 to 9", "3 zeros and ones", "text of up to 9", "of 2, 3"):
         assert part in shown
     assert "extra speed" in shown and "-1 to 1" in shown
 
@@ -131,14 +131,51 @@ def test_a_spec_grows(folder: Path) -> None:
     (folder / "arm.yaml").write_text(SPEC)
     ok("archive", "create", "arm", "--spec", "arm.yaml")
     would = ok("archive", "evolve", "arm", "--add", "shop=text", "--dry-run")
-    assert "would change" in would.out and "extras.shop" in would.out
+    assert would.out == "arm would change:\n  a new column shop: text of up to 1,000,000 characters\n"
     assert ok("archive", "show", "arm", "--json").document["spec"]["extras"] == {}
 
     done = ok("archive", "evolve", "arm", "--add", "shop=text", "--add", "n={type: discrete, n: 9}", "--json")
     assert sorted(done.document["changes"]) == ["extras.n", "extras.shop"]
     assert sorted(ok("archive", "show", "arm", "--json").document["spec"]["extras"]) == ["n", "shop"]
-    (folder / "arm.yaml").write_text(SPEC + "extras: {shop: {type: text}, n: {type: discrete, n: 9}}\n")
+    grown = SPEC + "extras: {shop: {type: text}, n: {type: discrete, n: 9}}\n"
+    (folder / "arm.yaml").write_text(grown)
     assert "is so already" in ok("archive", "evolve", "arm", "--spec", "arm.yaml").out
+
+    (folder / "arm.yaml").write_text(f"{grown}hot_days: 7\nexclusive_ends: true\n")
+    changed = ok("archive", "evolve", "arm", "--spec", "arm.yaml").out
+    assert changed == "arm changed:\n  exclusive_ends: true (it was false)\n  hot_days: 7\n"
+    (folder / "arm.yaml").write_text(grown)
+    changed = ok("archive", "evolve", "arm", "--spec", "arm.yaml").out
+    assert "  hot_days: not set any more (it was 7)\n" in changed
+
+
+@pytest.mark.parametrize("kind", ["bool", "int64", "float64", "string", "timestamp"])
+def test_a_plain_column_is_added_by_the_name_of_its_type(kind: str, folder: Path) -> None:
+    (folder / "arm.yaml").write_text(SPEC)
+    ok("archive", "create", "arm", "--spec", "arm.yaml")
+    assert (
+        ok("archive", "evolve", "arm", "--add", f"x={kind}").out
+        == f"arm changed:\n  a new column x: {kind}\n"
+    )
+    held = ok("archive", "show", "arm", "--json").document["spec"]["extras"]
+    assert held == {"x": {"type": "scalar", "dtype": kind}}
+
+
+def test_the_versions_of_an_archive(lake: Path) -> None:
+    shown = ok("archive", "versions", "cartpole")
+    newest, oldest = (line.split() for line in shown.out.splitlines()[2:])
+    assert (newest[0], *newest[3:]) == ("1", "ingest", "+200", "+3", "yes")
+    assert (oldest[0], *oldest[3:]) == ("0", "create", "yes")
+    found = ok("archive", "versions", "cartpole", "--json").document
+    assert [(one["version"], one["done"], one["rows_added"]) for one in found] == [
+        (1, "ingest", 200),
+        (0, "create", 0),
+    ]
+    refused = ok("archive", "versions", "cartpole", "--table", "quarantine", "--limit", "1")
+    assert refused.out.splitlines()[-1].split()[3:5] == ["ingest", "+3"]
+    assert refused.err == "Shown: the newest 1. --limit gives more.\n"
+    assert call("archive", "versions", "cartpole", "--limit", "0").code == 2
+    assert "There is no archive 'nope'" in call("archive", "versions", "nope").err
 
 
 @pytest.mark.parametrize(
@@ -148,7 +185,11 @@ def test_a_spec_grows(folder: Path) -> None:
         (("--add", "shop=text", "--spec", "arm.yaml"), "by --add or by --spec"),
         (("--add", "shop"), "not COLUMN=SPACE"),
         (("--add", "shop={"), "not YAML"),
-        (("--add", "shop=colour"), "colour"),
+        (("--add", "shop=colour"), "'shop' cannot be of the type 'colour'"),
+        (("--add", "shop=[1]"), "'shop' cannot be of the type '[1]'"),
+        (("--add", "shop={n: 2}"), "'shop' cannot be of the type '{n: 2}'"),
+        (("--add", "shop={type: discrete}"), "extras.shop.discrete.n is missing"),
+        (("--spec", "other.yaml", "--dry-run"), "observation of 'arm' cannot change"),
         (("--add", "../x=text"), "not lower-case letters"),
         (("--add", "reward=text"), "name of a column of the step"),
         (("--spec", "other.yaml"), "observation of 'arm' cannot change"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
+import shlex
 from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -25,6 +28,7 @@ from schemas.errors import (
     TrainingError,
     UsageError,
 )
+from tests.cli.command import call, ok
 
 
 def _raises(exc: BaseException) -> Callable[[], NoReturn]:
@@ -122,3 +126,42 @@ def test_assignments(text: str, value: object) -> None:
 def test_words_that_assign_nothing(word: str) -> None:
     with pytest.raises(UsageError, match="not name=value"):
         parse_assignments([word], what="setting")
+
+
+def test_of_many_names_some_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"archive_{number:03}" for number in range(299)] + ["cartpole"]
+    exit_code_of(_raises(NotFoundError("archive", "cartpol", known=names)), as_json=False)
+    said = capsys.readouterr().err
+    assert "archive_000" in said and "archive_019 and 280 others." in said and "archive_020" not in said
+    assert "Did you mean 'cartpole'?" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("snapshot create cartpole --where nope", 'Referenced column "nope" not found in FROM clause.\n'),
+        ("snapshot create cartpole --where ''", "does not work: it is empty.\n"),
+        ("quarantine list cartpole --where nope", 'Referenced column "nope" not found in FROM clause.\n'),
+        ("maintain erase cartpole --dry-run --where 'reward >'", 'syntax error at or near ">".\n'),
+        ("archive stats cartpole --since 2026-13-01", "'2026-13-01' is no day such as 2026-03-31.\n"),
+        ("archive stats cartpole --by year", "'year' is not one of 'day', 'week', 'month'.\n"),
+        ("archive create new --spec nope.yaml", "There is no spec 'nope.yaml'.\nName a file"),
+        ("archive evolve cartpole --add reward=text", "possible: the extra column 'reward' has the name"),
+    ],
+)
+def test_a_message_is_a_plain_line_and_a_mend(words: str, said: str, lake: Path) -> None:
+    outcome = call(*shlex.split(words))
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert len(outcome.err.splitlines()) == 2
+    assert not re.search(r"Error:|%Y|!\.|None", outcome.err)
+
+
+def test_what_finds_nothing_says_so(lake: Path, folder: Path) -> None:
+    assert "nothing to do" in ok("maintain", "retain", "--all").out
+    assert ok("maintain", "retain", "--all", "--json").document == []
+    words = ("maintain", "erase", "cartpole", "--agent", "nobody", "--dry-run")
+    assert "is the name right?" in ok(*words).err
+    assert "nothing to finish" in ok("maintain", "erase", "cartpole", "--resume").out
+    ok("archive", "create", "empty", "--env", "CartPole-v1", "--lake", folder / "empty")
+    assert "no snapshots" in ok("snapshot", "list", "--lake", folder / "empty").out

@@ -130,7 +130,7 @@ def test_parameters(lake: Path) -> None:
         (("select $n", "--param", "n"), "'n' is not name=value"),
         (("select $n", "--param", "n=1", "--param", "n=2"), "'n' is given twice"),
         (("select $n", "--param", "n={"), "'n={' is not YAML"),
-        (("select 1", "--format", "yaml"), "given: 'yaml'"),
+        (("select 1", "--format", "yaml"), "'yaml' is not one of"),
         (("select 1", "--format", "csv", "--json"), "--json and --format csv"),
         (("select 1", "--output", "x.txt"), "--format"),
         (("select 1", "--output", "x.csv", "--format", "table"), "--format csv"),
