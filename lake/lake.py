@@ -6,19 +6,21 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lake.archive import Archive
 from lake.creation import is_begun
 from lake.files import read_json, write_json_once
-from lake.snapshots import Snapshot, SnapshotNames, find_snapshot, list_snapshots
 from lake.spec_log import is_archive
-from lake.sql import QueryLimits, QueryNames, QueryResult, query_names, run_query
 from lake.stores import Store, open_store
 from lake.stores.local import LocalStore
 from schemas.archive_spec import ArchiveSpec, check_name
 from schemas.environments import spec_from_environment
 from schemas.errors import NotFoundError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from lake.snapshots import Snapshot, SnapshotNames
+    from lake.sql import QueryLimits, QueryNames, QueryResult
 
 _LAKE_FILE = "lake.json"
 _FORMAT = 1
@@ -143,23 +145,33 @@ class Lake:
         Values belong in `parameters` (`?` or `$name`), never in the text. Nothing but the lake's own
         files can be read, and nothing written; what is not allowed raises QueryError.
         """
+        from lake.sql import run_query
+
         return run_query(self.archives(), query, parameters, limits)
 
     def query_names(self) -> QueryNames:
         """Name what a query may name; nothing where the lake is not there yet."""
+        from lake.sql import query_names
+
         return query_names(self.archives() if self.names() else [])
 
     def snapshot(self, id_or_name: str) -> Snapshot:
         """Find a snapshot by its id or its name, in whichever archive it is."""
+        from lake.snapshots import find_snapshot
+
         return find_snapshot(self.archives(), id_or_name)
 
     def snapshots(self) -> list[Snapshot]:
         """List the snapshots of every archive, oldest first."""
+        from lake.snapshots import list_snapshots
+
         return list_snapshots(self.archives())
 
     @property
     def snapshot_names(self) -> SnapshotNames:
         """The names of snapshots, to give them and take them away."""
+        from lake.snapshots import SnapshotNames
+
         return SnapshotNames(self._store)
 
     def _prepare(self) -> str:

@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
@@ -202,6 +201,8 @@ def partition_values(path: str, partition_by: Sequence[str]) -> dict[str, str | 
 def _partitions(
     rows: pa.Table, partition_by: Sequence[str]
 ) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+    import polars as pl
+
     if not rows.num_rows:
         return
     data = rows.drop_columns(list(partition_by))

@@ -22,6 +22,7 @@ from lake.sql.result import QueryResult
 from lake.sql.rewriting import rewritten
 from lake.sql.sources import Source
 from lake.sql.spilling import SpillFolder
+from lake.sql.stopping import stoppable
 from lake.sql.tree import ParsedQuery, function_names, parse
 from lake.tables import ArchiveTables
 from lake.views import allow_files, lock, open_connection
@@ -71,12 +72,12 @@ def _prepared(
         }
     )
     parsed = parse(connection, query)
+    create_functions(connection, function_names(parsed))
     names = sorted(archives)
     references = find_references(connection, parsed, names, _by_sign(parameters))
     sources = _sources(archives, references, parsed)
     every = list(dict.fromkeys(sources.values()))
     allow_files(connection, [table for source in every for table in source.tables()])
-    create_functions(connection, function_names(parsed))
     for source in every:
         source.check_files()
         source.create(connection)
@@ -89,10 +90,11 @@ def _prepared(
         return query_error(exc, names, columns=columns, given=_by_sign(parameters))
 
     try:
-        relation = connection.sql(text, params=parameters)
+        # What stands in FROM has its arguments worked out now.
+        relation = stoppable(connection, lambda: connection.sql(text, params=parameters), limits.seconds)
     except (duckdb.Error, UnicodeError, MemoryError, RecursionError) as exc:
         raise failed(exc) from exc
-    return QueryResult(connection, relation, failed, spill)
+    return QueryResult(connection, relation, failed, spill, limits.seconds)
 
 
 def _spill_folder() -> SpillFolder | None:

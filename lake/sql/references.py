@@ -22,7 +22,8 @@ _TABLE_FUNCTIONS = {"range", "generate_series", "unnest", "json_each", "json_tre
 _CATALOG = {"duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_types", "duckdb_views"}
 _FOREIGN = {  # what looks at the machine, the session, or at SQL that is a text
     *("current_setting", "getenv", "getvariable", "write_log", "nextval", "currval", "query", "query_table"),
-    *("json_execute_serialized_sql", "current_query", "pg_size_pretty", "sleep_ms", "pg_sleep"),
+    *("json_execute_serialized_sql", "json_serialize_plan", "current_query", "pg_size_pretty"),
+    *("sleep_ms", "pg_sleep"),
 }
 _WIDE = re.compile(r"\d{5}|%[^a-zA-Z]*\*|\{[^}]*\{")
 _SHOWS = ("SHOW_SPECIAL", "SHOW_FROM", "SHOW_UNQUALIFIED")

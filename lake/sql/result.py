@@ -30,11 +30,16 @@ class QueryResult:
         relation: duckdb.DuckDBPyRelation,
         failed: Callable[[Exception], Exception],
         spill: SpillFolder | None,
+        seconds: float | None,
     ) -> None:
-        """Take a relation with its connection, which lives as long; `failed` makes our errors of its own."""
+        """Take a relation with its connection, which lives as long; `failed` makes our errors of its own.
+
+        `seconds` is how long the engine may work before it gives the first rows, or more of them.
+        """
         self._connection = connection
         self._relation = relation
         self._failed = failed
+        self._seconds = seconds
         if spill is not None:
             weakref.finalize(self, spill.remove)
 
@@ -96,7 +101,7 @@ class QueryResult:
 
     def _run(self, fetch: Callable[[], _T]) -> _T:
         try:
-            return stoppable(self._connection, fetch)
+            return stoppable(self._connection, fetch, self._seconds)
         except (duckdb.Error, pa.ArrowException, MemoryError) as exc:
             raise self._failed(exc) from exc
         except RuntimeError as exc:  # at some calls the engine hears of Ctrl-C itself

@@ -15,6 +15,7 @@ from schemas.errors import QueryError
 Node = dict[str, Any]
 _PLAIN = "skip_null := true, skip_empty := true, skip_default := true"
 _SCALAR = ("CONSTANT", "FUNCTION", "CAST", "TYPE", "COLUMN_REF")
+_QUERIES = ("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE")
 _ONE_SELECT = "The lake is read by SQL and written by ingest."
 
 
@@ -48,6 +49,7 @@ def parse(connection: duckdb.DuckDBPyConnection, text: str) -> ParsedQuery:
         if tree.get("error_type") == "not implemented" and "Only SELECT" in tree["error_message"]:
             raise QueryError("What is explained is no SELECT.", hint=_ONE_SELECT)
         raise QueryError(f"The query does not parse: {tree['error_message'].rstrip('.')}.")
+    _check_selects(tree)
     return ParsedQuery(before, select, tree)
 
 
@@ -92,6 +94,15 @@ def value_of(connection: duckdb.DuckDBPyConnection, expression: Node) -> Any:
         return connection.sql(text).to_arrow_table().column(0)[0].as_py()
     except duckdb.Error as exc:
         raise query_error(exc) from exc
+
+
+def _check_selects(tree: Node) -> None:
+    """Raise QueryError where a SELECT writes: WITH takes COPY, INSERT and their kind, too."""
+    for node in nodes(tree):
+        kind = str(node.get("type", ""))
+        if kind.endswith("_NODE") and kind not in _QUERIES:
+            found = kind.removesuffix("_NODE").removesuffix("_QUERY")
+            raise QueryError(f"The query holds {found}, and one SELECT is expected.", hint=_ONE_SELECT)
 
 
 def _written(connection: duckdb.DuckDBPyConnection, select: Node) -> str:

@@ -1,7 +1,6 @@
 """Where a lake is kept: a folder on a disk, or a prefix of an S3-compatible store."""
 
-from lake.stores.filesystem import StoreFilesystem
 from lake.stores.opening import open_store
 from lake.stores.store import Store, StoredFile
 
-__all__ = ["Store", "StoreFilesystem", "StoredFile", "open_store"]
+__all__ = ["Store", "StoredFile", "open_store"]

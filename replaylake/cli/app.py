@@ -9,7 +9,9 @@ tables, the settings, the lake, Torch).
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -53,6 +55,7 @@ _VERBS = (
     config,
     bench,
 )
+_ENGINE = "replaylake-query"  # the thread of a query that did not stop in time: it has no good end
 
 
 class _Root(TyperGroup):
@@ -114,4 +117,11 @@ for _verb in _VERBS:
 
 def main() -> None:
     """Run the command with the arguments of the process, and leave with 0, 1 (failed) or 2 (used wrongly)."""
-    app()
+    try:
+        app()
+    except SystemExit as leaving:
+        if any(thread.name == _ENGINE for thread in threading.enumerate()):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(leaving.code if isinstance(leaving.code, int) else 1)
+        raise

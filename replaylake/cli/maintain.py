@@ -155,9 +155,8 @@ def check(
             reports.append(check_archive(archive, deep=deep, on_progress=lambda part: report(0, part)))
     lines = []
     for found in reports:
-        count = len(found.problems)
-        said = "sound" if found.is_sound else f"{count} {'problem' if count == 1 else 'problems'}"
-        amount = f"{found.files:,} files, {found.rows:,} rows, {_mb(found.bytes)} MB"
+        said = "sound" if found.is_sound else _count(len(found.problems), "problem")
+        amount = f"{_count(found.files, 'file')}, {_count(found.rows, 'row')}, {_mb(found.bytes)} MB"
         lines.append(f"{found.archive}: {said} ({amount}).")
         for problem in found.problems:
             place = f" {problem.file}" if problem.file else ""
@@ -172,6 +171,10 @@ def check(
 
 def _rewritten(tables: Any) -> str:
     return f"{sum(counted.files_before for counted in tables):,} files rewritten"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _mb(size: int) -> str:

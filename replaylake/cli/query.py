@@ -110,20 +110,23 @@ def answer(
             f"{form} is no text, and standard output is a terminal.",
             hint="Give --output FILE, or pipe it on.",
         )
-    result = run.lake.sql(sql, values or None, limits=limits)
-    if form == "table":
-        from replaylake.cli.result_table import result_table
+    from lake.sql.processes import bounded_process
 
-        shown, note = result_table(result.batches(), console().width)
-        run.answer(None, shown)
-        if note:
-            run.say(note)
-        return
-    from replaylake.cli.result_files import write_result
+    with bounded_process(limits):
+        result = run.lake.sql(sql, values or None, limits=limits)
+        if form == "table":
+            from replaylake.cli.result_table import result_table
 
-    rows = write_result(result, form, output)
-    if output is not None:
-        run.say(f"Wrote {rows:,} rows to {output}.")
+            shown, note = result_table(result.batches(), console().width)
+            run.answer(None, shown)
+            if note:
+                run.say(note)
+            return
+        from replaylake.cli.result_files import write_result
+
+        rows = write_result(result, form, output)
+        if output is not None:
+            run.say(f"Wrote {rows:,} rows to {output}.")
 
 
 def _limits(memory: str | None, timeout: float | None) -> QueryLimits:

@@ -1,4 +1,4 @@
--- One statement a line; {secret} is a file with a canary, {folder} where it is, {lake} the lake, {pwd} the working folder.
+-- One statement a line; {secret} is a file with a canary, {folder} where it is, {lake} the lake, {file} a file of it, {pwd} the working folder.
 select * from read_text('{secret}')
 select * from read_text(['{secret}'])
 select * from read_blob('{secret}')
@@ -162,3 +162,148 @@ select length(printf('%*d', 1000000000, 1))
 select length(replace(repeat('a', 60000), 'a', repeat('b', 60000)))
 select length(regexp_replace(repeat('a', 60000), 'a', repeat('b', 60000), 'g'))
 select count(*) from (select unnest(range(60000)) from range(10000000000))
+select ('{secret}').read_text()
+select ('{secret}').read_text().content
+select '{secret}'.read_csv()
+from range(3) as t(i), read_text('{secret}')
+from demo.steps semi join '{secret}' as s on s.a = source
+select * from demo.steps positional join read_csv('{secret}')
+select * from demo.steps asof join '{secret}' s on s.b < step
+select r.content from demo.steps, lateral read_text('{secret}') as r
+select (from read_text('{secret}') select content)
+select exists (from '{secret}')
+select 'x' in (from read_text('{secret}') select content)
+select array(select content from read_text('{secret}'))
+select [c for c in (select list(content) from read_text('{secret}'))]
+select list_transform([1], lambda x: (select first(content) from read_text('{secret}')))
+select columns(c -> c in (select content from read_text('{secret}'))) from demo.steps
+select columns('{secret}') from '{secret}'
+select * replace ((select first(content) from read_text('{secret}')) as source) from demo.steps
+select step from demo.steps order by (select first(content) from read_text('{secret}'))
+select step from demo.steps limit (select count(*) from read_text('{secret}'))
+select step from demo.steps qualify row_number() over (order by (select content from read_text('{secret}'))) = 1
+select sum(reward) filter (where source in (from read_text('{secret}') select content)) from demo.steps
+select count(*) from demo.steps group by all having count(*) in (from read_text('{secret}') select size)
+select sum(step) over w from demo.steps window w as (order by (select content from read_text('{secret}')))
+from (pivot demo.steps on source in (select content from read_text('{secret}')) using count(*))
+from (unpivot (from read_csv('{secret}')) on columns(*) into name n value v)
+pivot demo.steps on (select content from read_text('{secret}')) using count(*)
+from (values ((select content from read_text('{secret}')))) as t(v)
+select 1 union all by name from '{secret}'
+select 1 except from read_csv('{secret}')
+with a as materialized (from '{secret}'), b as (from a) from b
+with recursive t(x) as (select 1 union all select x + 1 from t, read_text('{secret}') where x < 3) from t
+with recursive t(x, y) as (select 1, 1 union all select a.x, b.y from t a, t b) select count(*) from t
+with a as (copy demo.steps to '{folder}/out.csv') from a
+with a as (copy (select 1) to '{file}' (format csv, use_tmp_file false)) select * from demo.steps, a
+with a as (copy (select 1) to '{file}' (format parquet, use_tmp_file false)) select * from demo.steps, a
+with a as materialized (copy (select 1) to '{file}' (use_tmp_file false)), b as (from a) from b, demo.steps
+with recursive a as (copy (select 1) to '{file}' (use_tmp_file false)) from a, demo.steps
+from demo.steps where step in (with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a)
+(with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a) union all select step from demo.steps
+explain analyze with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
+describe with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
+summarize with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
+from (with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a), demo.steps
+with a as (copy demo.steps to '{folder}/out' (format parquet, partition_by (date), overwrite)) from a
+copy (select 1) to '{file}' (format csv, use_tmp_file false)
+with a as (insert into demo.steps from demo.steps returning *) from a
+with a as (update demo.steps set reward = 1 returning *) from a
+with a as (delete from demo.steps returning *) from a
+from (describe '{secret}')
+from (summarize '{secret}')
+from (show all tables), '{secret}'
+from (table '{secret}')
+table "{secret}"
+from '{secret}' tablesample 1 rows
+select 1 from U&"r\0065ad" as x, read_text(U&'{secret}')
+select * from "read_text"('{secret}')
+select * from "READ_TEXT"('{secret}')
+select * from read_text/**/('{secret}')
+select * from read_text -- one line
+select * from/**/'{secret}'
+/* select */ copy (select 1) to '{folder}/out.csv'
+select * from main.read_text('{secret}')
+select * from system.main.read_text('{secret}')
+select * from pg_catalog.read_csv('{secret}')
+select * from read_text(e'\x2fetc\x2fpasswd')
+select * from read_text($${secret}$$)
+select * from read_text($1)
+select * from query_table($1)
+from parquet_scan('{secret}')
+from parquet_full_metadata('{lake}/demo/steps/**/*.parquet')
+from read_single_parquet_file('{secret}')
+from read_json_objects_auto('{secret}')
+from repeat_row(1, num_rows = 100000000000)
+from repeat('x', 100000000000)
+from test_all_types()
+from test_vector_types(null::int)
+from duckdb_variables()
+from duckdb_extensions()
+from duckdb_memory()
+from duckdb_tables()
+from duckdb_schemas()
+from duckdb_prepared_statements()
+from duckdb_logs_parsed('HTTP')
+from pragma_database_size()
+from pragma_user_agent()
+from pragma_table_info('{secret}')
+from enable_logging()
+from enable_logging(storage = 'file', storage_path = '{folder}/logs')
+from enable_profiling(format = 'json', save_location = '{folder}/profile.json')
+from checkpoint()
+from force_checkpoint()
+from truncate_duckdb_logs()
+from create_external_resource('x')
+from register_external_resource('x')
+from summary((from '{secret}'))
+from histogram('{secret}', a)
+from histogram_values('{secret}', a)
+select json_execute_serialized_sql('x')
+select json_serialize_plan('from read_text(''{secret}'')')
+select setval('x', 1)
+select sleep_ms(100000)
+select pg_sleep(100000)
+select system.main.getenv('HOME')
+select 'HOME'.getenv()
+select 'allowed_paths'.current_setting()
+select invoke(lambda x: getenv(x), 'HOME')
+select list_transform(['HOME'], lambda x: getenv(x))
+select list_transform(['allowed_paths'], lambda x: current_setting(x))
+select apply(['x'], lambda x: (from read_text('{secret}') select content))
+select len(equi_width_bins(0, 1000000000000, 1000000000, false))
+select len(to_base(1, 2, 2000000000))
+select len(overlay('x' placing repeat('y', 60000) from 1 for 1).repeat(60000))
+select len(list_transform(range(1000000), lambda x: range(1000000)))
+select sum(levenshtein(range::varchar, (range + 1)::varchar)) from range(1000000000000)
+select max(len(repeat(range::varchar, 60000))) from range(10000000000)
+select * from demo.steps at (version => len(repeat('x', 4000000000)))
+select * from demo.steps at (version => len(range(100000000000)))
+select * from demo.steps at (version => getenv('HOME')::int)
+select * from demo.steps at (version => '{secret}'.read_text())
+select * from demo.steps at (version => (lambda x: x)(1))
+select * from demo.steps_at(len(range(100000000000)))
+select * from demo.n_step((select count(*) from read_text('{secret}')))
+select * from demo.advantages((select count(*) from read_text('{secret}')))
+select * from demo.gae(getenv('HOME')::int)
+execute immediate 'select 1'
+prepare p as select 1; execute p
+set variable x = (select content from read_text('{secret}'))
+set session memory_limit = '100GB'
+set schema = 'demo'
+reset all
+call enable_logging()
+call duckdb_settings()
+comment on view demo.steps is 'x'
+explain (format json) copy (select 1) to '{folder}/out.csv'
+explain (analyze, format html) from '{secret}'
+export database '{folder}/out' (format parquet)
+attach '{lake}/demo' as x (type delta)
+create temp table t as from '{secret}'
+create temp macro m(x) as x
+create or replace temp view v as from '{secret}'
+create sequence s
+create index i on demo.steps (step)
+merge into demo.steps using demo.steps s on false when not matched then insert
+load 'httpfs'; select 1
+;;

@@ -49,12 +49,19 @@ def test_every_statement_is_refused(lake: Lake, tmp_path: Path, monkeypatch: pyt
         lake.folder / "demo" / "snapshots",
         *(lake.folder / "other" / "steps").glob("date=*"),
     ]
+    places = {
+        "secret": outside / "secret.csv",
+        "folder": outside,
+        "lake": lake.folder,
+        "file": next((lake.folder / "demo" / "steps").rglob("*.parquet")),
+        "pwd": pwd,
+    }
     everything = _listing(tmp_path)
-    assert len(STATEMENTS) >= 100
+    assert len(STATEMENTS) >= 250
     with watched(folders) as touched:
         (outside / "link").read_text()  # so that the watch itself is known to work
         for statement in STATEMENTS:
-            text = statement.format(secret=outside / "secret.csv", folder=outside, lake=lake.folder, pwd=pwd)
+            text = statement.format(**places)
             started = time.monotonic()
             with pytest.raises(UsageError) as caught:
                 lake.sql(text, limits=LIMITS).rows()
