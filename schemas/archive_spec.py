@@ -21,6 +21,7 @@ from pydantic import (
 
 from schemas.errors import SpecError
 from schemas.spaces import Scalar, Space, Text
+from schemas.step import RESERVED_COLUMNS
 from schemas.validation_text import first_problem
 
 NAME_PATTERN = r"[a-z][a-z0-9_]{0,62}"
@@ -67,8 +68,6 @@ class ArchiveSpec(BaseModel):
 
     @model_validator(mode="after")
     def _is_possible(self) -> ArchiveSpec:
-        from schemas.step import RESERVED_COLUMNS  # step describes columns by this spec
-
         for name in self.extras:
             if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
                 raise ValueError(f"the extra column {name!r} is not lower-case letters, digits and _")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from schemas.archive_spec import ArchiveSpec
+if TYPE_CHECKING:
+    from schemas.archive_spec import ArchiveSpec
 
 WIRE_VERSION = 2
 TIMESTAMP = pa.timestamp("us", "UTC")

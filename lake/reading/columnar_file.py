@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from lake.reading.sinks import Column, FileSink
 
+_OPTIONS = pa.ipc.IpcWriteOptions(allow_64bit=True)  # more values than 32 bits count
+
 
 @contextmanager
 def create_columns(path: Path, columns: Mapping[str, Column]) -> Iterator[FileSink]:
@@ -81,7 +83,7 @@ def _write_frame(path: Path, columns: Mapping[str, Column]) -> None:
             arrays = [_array(column, rows, values) for column in columns.values()]
             batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
             hollow = pa.PythonFile(_HollowFile(file, values), mode="w")
-            with pa.ipc.new_file(hollow, batch.schema) as writer:
+            with pa.ipc.new_file(hollow, batch.schema, options=_OPTIONS) as writer:
                 writer.write_batch(batch)
             del batch, arrays, values, hollow, writer
         end = file.tell()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from replaylake.cli.assignments import parse_assignments
-from replaylake.cli.console import console
+from replaylake.cli.query_answer import Format, answer
 from replaylake.cli.run import Run
 from replaylake.cli.verbs import add_verb
 from schemas.errors import UsageError
@@ -17,7 +17,6 @@ from schemas.errors import UsageError
 if TYPE_CHECKING:
     from lake import QueryLimits
 
-Format = Literal["table", "csv", "json", "ndjson", "arrow", "parquet"]
 _BY_ENDING: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".json": "json",
@@ -89,44 +88,6 @@ def query(
         ask_on_terminal(run, values, limits, "table" if form is None else form)
         return
     answer(run, sys.stdin.read() if sql is None else sql, values, limits, chosen, output)
-
-
-def answer(
-    run: Run,
-    sql: str,
-    values: dict[str, Any],
-    limits: QueryLimits,
-    form: Format,
-    output: Path | None = None,
-) -> None:
-    """Run one SELECT, and show or write its rows."""
-    if sql.lstrip().startswith("."):
-        raise UsageError(
-            f"{sql.split()[0]} is no SQL: commands with a dot belong to the prompt.",
-            hint="Run `replaylake query` on a terminal for it, or say: show tables.",
-        )
-    if form in ("arrow", "parquet") and output is None and sys.stdout.isatty():
-        raise UsageError(
-            f"{form} is no text, and standard output is a terminal.",
-            hint="Give --output FILE, or pipe it on.",
-        )
-    from lake.sql.processes import bounded_process
-
-    with bounded_process(limits):
-        result = run.lake.sql(sql, values or None, limits=limits)
-        if form == "table":
-            from replaylake.cli.result_table import result_table
-
-            shown, note = result_table(result.batches(), console().width)
-            run.answer(None, shown)
-            if note:
-                run.say(note)
-            return
-        from replaylake.cli.result_files import write_result
-
-        rows = write_result(result, form, output)
-        if output is not None:
-            run.say(f"Wrote {rows:,} rows to {output}.")
 
 
 def _limits(memory: str | None, timeout: float | None) -> QueryLimits:

@@ -13,8 +13,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
 
-from replaylake.cli import query as verb
 from replaylake.cli.failures import exit_code_of
+from replaylake.cli.query_answer import Format, answer
 from replaylake.cli.query_words import COMMANDS, QueryCompleter
 from replaylake.cli.run import Run
 from schemas.errors import UsageError
@@ -36,7 +36,7 @@ class QueryPrompt:
     """Ask for SQL and answer it, until there is no more; an error does not end it."""
 
     def __init__(
-        self, run: Run, values: dict[str, Any], limits: QueryLimits, form: verb.Format, **session: Any
+        self, run: Run, values: dict[str, Any], limits: QueryLimits, form: Format, **session: Any
     ) -> None:
         """Take `session` for the library's own, such as where it reads from."""
         self._run = run
@@ -80,7 +80,7 @@ class QueryPrompt:
         if text.startswith("."):
             self._command(*text.rstrip(";").split())
         else:
-            verb.answer(self._run, text, self._values, self._limits, self._form)
+            answer(self._run, text, self._values, self._limits, self._form)
 
     def _command(self, name: str, *words: str) -> None:
         if name == ".tables" and not words:
@@ -89,17 +89,17 @@ class QueryPrompt:
             parts = words[0].split(".")
             self._show(f"select column_name, column_type from (describe {'.'.join(map(_quoted, parts))})")  # noqa: S608
         elif name == ".format" and len(words) == 1 and words[0] in _SHOWN:
-            self._form = next(form for form in get_args(verb.Format) if form == words[0])
+            self._form = next(form for form in get_args(Format) if form == words[0])
         elif name not in COMMANDS:
             raise UsageError(f"There is no command {name!r}.", hint=".help names those that there are.")
         else:
             self._run.write(_HELP + "\n")
 
     def _show(self, sql: str) -> None:
-        verb.answer(self._run, sql, {}, self._limits, "table")
+        answer(self._run, sql, {}, self._limits, "table")
 
 
-def ask_on_terminal(run: Run, values: dict[str, Any], limits: QueryLimits, form: verb.Format) -> None:
+def ask_on_terminal(run: Run, values: dict[str, Any], limits: QueryLimits, form: Format) -> None:
     """Ask on the terminal until it ends."""
     run.say("SQL ends with a semicolon; .help says more, and Ctrl-D leaves.")
     QueryPrompt(run, values, limits, form).ask()
