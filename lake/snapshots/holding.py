@@ -96,9 +96,8 @@ def remove_stale(
     found = 0
     for key in log.store.folders():
         old = [file.name for file in log.store.files(key) if file.modified <= before]
-        state = (
-            None if key in besides else log.read(key)
-        )  # after the files were listed: what is stored by now was there
+        # After the files were listed: what is stored by now was there.
+        state = None if key in besides else log.read(key)
         stale = [
             name for name in old if name.endswith(".parquet") and (state is None or name != state["keys"])
         ]
