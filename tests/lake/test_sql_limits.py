@@ -23,7 +23,7 @@ LARGE = (
     "with t as (select list(range) as l from range(60000)) select len(list_transform(l, lambda x: l)) from t",
 )
 ASK = """
-import resource, sys
+import sys
 from lake import Lake, QueryLimits
 from lake.sql.processes import bounded_process
 from schemas.errors import QueryError
@@ -35,7 +35,9 @@ for query in sys.argv[2:]:
         print("answered")
     except QueryError as exc:
         print(exc.message)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not what the system counts for a process, which begins with the memory of the one that started it.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(int(peak.split()[1]) * 1024)
 """
 
 
@@ -57,6 +59,7 @@ def test_an_engine_that_does_not_stop_is_left(lake: Lake, query: str) -> None:
     assert outcome.stdout == "The query took longer than it may, and was stopped.\n"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this kernel does not refuse memory")
 def test_a_process_that_is_bounded_outlives_what_the_engine_does_not_count(lake: Lake) -> None:
     queries = [*LARGE, "select sum(range) from range(1000000)"]
     command = [sys.executable, "-c", ASK, str(lake.folder), *queries]
