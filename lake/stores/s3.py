@@ -216,6 +216,9 @@ def _refused(what: str, exc: Exception) -> StorageError:
             "the endpoint is http://",
             "Say allow_http: true, or AWS_ALLOW_HTTP=true, if that is meant.",
         )
+    elif "latest/api/token" in text:  # of a machine that has a role in the cloud
+        said = "no keys were given, and this machine has none of its own"
+        hint = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or see docs/object-stores.md."
     elif "kind: Connect" in text:
         said = "no server answers there"
     return StorageError(f"Cannot {what}: {said.rstrip('.')}.", hint=hint)

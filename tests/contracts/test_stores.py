@@ -131,6 +131,14 @@ def test_a_place_shows_no_secret(s3_place: S3Place) -> None:
     assert "no-such-secret" not in str(caught.value)
 
 
+def test_who_gives_no_keys_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(StorageError, match=r"no keys were given.*Set AWS_ACCESS_KEY_ID"):
+        open_store("s3://experience/lab").read("lake.json")
+
+
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
