@@ -44,6 +44,8 @@ def make_archive(lake: Store, spec: ArchiveSpec, suite: Mapping[str, Any] | None
         raise taken
     mine = _Claim(uuid.uuid4().hex, spec, None if suite is None else json.loads(json.dumps(suite)))
     claim = _claimed(store, mine)
+    if claim is None and not is_archive(lake, spec.name):  # who had claimed it has failed
+        return make_archive(lake, spec, suite)
     if claim is not None and not is_archive(lake, spec.name):
         try:
             _make(store, claim)
@@ -65,7 +67,7 @@ def is_begun(lake: Store, name: str) -> bool:
 
 
 def _claimed(store: Store, mine: _Claim) -> _Claim | None:
-    """Claim a name, and return the claim that counts; None where the archive was made meanwhile.
+    """Claim a name, and return the claim that counts; None where another one has gone meanwhile.
 
     Of two that want the same, each may make it: the last step tells them apart.
     """

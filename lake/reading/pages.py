@@ -27,7 +27,7 @@ _NAMES = {_PLAIN: "PLAIN", _RLE: "RLE", _SPLIT: "BYTE_STREAM_SPLIT"}
 _DATA, _DATA_V2 = 0, 3  # kinds of pages
 _CHECKSUM = 4  # the field of a page's header
 _WINDOW = 4 << 20
-_HEADER = 4096
+_HEADER = 1 << 15  # bytes, at most: bounds of texts are in it
 _LENGTH = 4  # bytes before each value of unequal length
 
 

@@ -53,7 +53,7 @@ def make_room(cache: Path, wanted: int, most: int | None) -> None:
     for entry in kept:
         if held + wanted <= limit or entry.used > time.time() - _IN_USE:
             return
-        with locked(entry.folder.parent):
+        with suppress(FileNotFoundError), locked(entry.folder.parent):  # but for what is purged meanwhile
             if _used(entry.folder) == entry.used:
                 take_away(entry.folder)
                 held -= entry.bytes

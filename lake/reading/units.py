@@ -78,10 +78,9 @@ def _plain_order(keys: Keys) -> NDArray[np.uint32] | None:
     number, range_ = keys.step - least, int(keys.step.max()) - least + 1
     for name in reversed(PLACE):
         held = keys.codes[name]
-        if held.is_one:
-            continue
-        number = number + held.ranks() * range_
-        range_ *= len(held.texts) + 1
+        if not held.is_one:
+            number = number + held.ranks() * range_
+            range_ *= len(held.texts) + 1
         if range_ >= 1 << 63:
             raise UnplainKeysError
     if (number[1:] > number[:-1]).all():

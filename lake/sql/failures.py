@@ -42,6 +42,8 @@ def query_error(
             "The query took longer than it may, and was stopped.",
             hint="Ask for less, or allow more time: --timeout 600.",
         )
+    if isinstance(exc, RecursionError) or "Max expression depth" in text:
+        return QueryError("The query is nested too deeply.", hint="Break it up, such as by WITH.")
     if isinstance(exc, duckdb.Error) and (
         isinstance(exc, duckdb.IOException | duckdb.HTTPException) or is_gone(text) or _TORN.search(text)
     ):

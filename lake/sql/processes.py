@@ -5,6 +5,7 @@ What one call within an expression makes, such as lists of lists, is counted onl
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from lake.sql.limits import QueryLimits
 from lake.views import open_connection
 
 _BESIDE = 256 << 20  # bytes, for what is not the engine's
+_STACK = 8 << 20  # bytes of a thread's, where the system bounds none
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def bounded_process(limits: QueryLimits) -> Iterator[None]:
         raise query_error(exc) from exc
     taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = taken + 2 * size + _BESIDE
+    bound = taken + 2 * size + _BESIDE + _stacks()
     resource.setrlimit(
         resource.RLIMIT_DATA, (bound if before == resource.RLIM_INFINITY else min(bound, before), most)
     )
@@ -45,3 +47,9 @@ def bounded_process(limits: QueryLimits) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, most))
+
+
+def _stacks() -> int:
+    """Return the bytes of the stacks of all threads: the engine and Arrow start one for each processor."""
+    size, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return 2 * (os.cpu_count() or 1) * (_STACK if size == resource.RLIM_INFINITY else size)

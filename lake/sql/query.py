@@ -51,7 +51,7 @@ def run_query(
                 f"The query needs more memory than {bounds.memory}.",
                 hint="Allow more: --memory 1GB, or QueryLimits(memory='1GB').",
             ) from exc
-        if isinstance(exc, duckdb.Error):
+        if isinstance(exc, duckdb.Error | MemoryError | RecursionError):
             raise query_error(exc) from exc
         raise
 
@@ -74,7 +74,9 @@ def _prepared(
     parsed = parse(connection, query)
     create_functions(connection, function_names(parsed))
     names = sorted(archives)
-    references = find_references(connection, parsed, names, _by_sign(parameters))
+    references = stoppable(  # versions are worked out
+        connection, lambda: find_references(connection, parsed, names, _by_sign(parameters)), limits.seconds
+    )
     sources = _sources(archives, references, parsed)
     every = list(dict.fromkeys(sources.values()))
     allow_files(connection, [table for source in every for table in source.tables()])

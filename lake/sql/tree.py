@@ -16,6 +16,7 @@ Node = dict[str, Any]
 _PLAIN = "skip_null := true, skip_empty := true, skip_default := true"
 _SCALAR = ("CONSTANT", "FUNCTION", "CAST", "TYPE", "COLUMN_REF")
 _QUERIES = ("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE")
+_OPTIONS = ([b"analyze"], [b"analyse"], [b"format"])  # of EXPLAIN, in brackets
 _ONE_SELECT = "The lake is read by SQL and written by ingest."
 
 
@@ -38,6 +39,8 @@ def parse(connection: duckdb.DuckDBPyConnection, text: str) -> ParsedQuery:
     if len(statements) != 1 and all(statement.type in allowed for statement in statements):
         count = {0: "is none", 2: "are two"}.get(len(statements), f"are {len(statements)}")
         raise QueryError(f"One SELECT is expected, and there {count}.")
+    if len(statements) == 1 and statements[0].type == duckdb.StatementType.MULTI:
+        raise QueryError("A PIVOT has to say which columns it makes.", hint="Say on column in ('a', 'b').")
     if len(statements) != 1 or statements[0].type not in allowed:
         found = ", ".join(statement.type.name for statement in statements)
         raise QueryError(f"The query is {found}, and one SELECT is expected.", hint=_ONE_SELECT)
@@ -122,7 +125,7 @@ def _after_explain(text: str) -> tuple[str, str]:
     place = 1
     if words[place : place + 1] in ([b"analyze"], [b"analyse"]):
         place += 1
-    if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] not in ([b"select"], [b"from"]):
+    if words[place : place + 1] == [b"("] and words[place + 1 : place + 2] in _OPTIONS:
         place = words.index(b")", place) + 1
     cut = starts[place] if place < len(starts) else len(data)
     return data[:cut].decode(), data[cut:].decode()

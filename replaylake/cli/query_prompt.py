@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -17,7 +18,7 @@ from replaylake.cli.failures import exit_code_of
 from replaylake.cli.query_answer import Format, answer
 from replaylake.cli.query_words import COMMANDS, QueryCompleter
 from replaylake.cli.run import Run
-from schemas.errors import UsageError
+from schemas.errors import ReplayLakeError, UsageError
 
 if TYPE_CHECKING:
     from lake import QueryLimits
@@ -74,7 +75,8 @@ class QueryPrompt:
         code = exit_code_of(lambda: self._do(text), as_json=False)
         if code == INTERRUPTED:
             self._run.say("Stopped.")
-        self._completer.names = self._run.lake.query_names()
+        with suppress(ReplayLakeError):  # of which the next query tells
+            self._completer.names = self._run.lake.query_names()
 
     def _do(self, text: str) -> None:
         if text.startswith("."):

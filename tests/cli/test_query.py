@@ -122,7 +122,7 @@ def test_parameters(lake: Path) -> None:
         (("select 1 from cartpol.steps",), "Did you mean 'cartpole'?"),
         (("select rewrad from cartpole.steps",), "Did you mean reward?"),
         (("select 1; select 2",), "One SELECT is expected, and there are two."),
-        (("select 1", "--memory", "1KB"), "needs more memory than 1KB"),
+        (("select 1", "--memory", "1KB"), "The query needs more memory"),
         (("select 1", "--param", "n=5"), "no $n"),
         ((".tables",), "belong to the prompt"),
         (("drop table cartpole.steps",), "one SELECT is expected"),

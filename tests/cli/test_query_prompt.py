@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import select
+import shutil
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from lake import Lake, QueryLimits
+from lake import Lake, QueryLimits, QueryNames
 from replaylake.cli.query_prompt import QueryPrompt, open_history
 from replaylake.cli.query_words import QueryCompleter
 from replaylake.cli.run import Run
@@ -135,6 +136,23 @@ def terminal(lake: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def test_a_lake_that_breaks_meanwhile_does_not_end_it(
+    full_lake: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPLAYLAKE_LAKE", str(shutil.copytree(full_lake, folder / "lake")))
+    spec = next((folder / "lake").glob("*/archive.json"))
+    names = Lake.query_names
+
+    def breaking(opened: Lake) -> QueryNames:
+        found = names(opened)
+        spec.write_text("{")
+        return found
+
+    monkeypatch.setattr(Lake, "query_names", breaking)
+    typed("select 1;\nselect 2;\n\x04")
+    assert capsys.readouterr().err.count("error:") == 2
 
 
 def test_a_query_on_a_terminal_is_stopped_and_the_next_answered(

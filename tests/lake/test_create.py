@@ -227,6 +227,24 @@ def test_who_makes_one_and_does_not_hear_of_it_has_made_it(
         lake.create("demo", spec=SPEC, suite=SUITE)
 
 
+def test_who_finds_a_claim_that_is_given_up_just_then_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's disk was full, and he takes the claim back between two looks at it."""
+    write_once, lake = LocalStore.write_once, Lake(tmp_path / "lake")
+    names = list[str]()
+
+    def meanwhile(self: LocalStore, name: str, data: bytes) -> bool:
+        names.append(name)
+        is_held = name == "claim.json" and names.count(name) == 1
+        return False if is_held else write_once(self, name, data)
+
+    monkeypatch.setattr(LocalStore, "write_once", meanwhile)
+    assert lake.create("demo", spec=SPEC, suite=SUITE).suite == SUITE
+    archive = lake.archive("demo")
+    assert check_archive(archive).is_sound and not archive.store.exists("claim.json")
+
+
 def test_what_is_there_and_nobody_claims_is_taken_where_it_fits(tmp_path: Path) -> None:
     lake, archive = make(tmp_path)
     spec = ArchiveSpec(name="other", observation=Discrete(n=2), action=Discrete(n=2))

@@ -148,6 +148,12 @@ def test_nothing_is_written(lake: Lake, query: str, says: str) -> None:
         ("", "^One SELECT is expected, and there is none.$"),
         ("-- only a comment", "^One SELECT is expected, and there is none.$"),
         ("select 1; select 2", "^One SELECT is expected, and there are two.$"),
+        (
+            "from (pivot demo.steps on step using count(*))",
+            r"PIVOT has to say which columns.*on column in \(",
+        ),
+        (f"select {'+'.join(['1'] * 900)}", "^The query is nested too deeply"),
+        (f"select {'+'.join(['1'] * 2000)}", "^The query is nested too deeply"),
         ("select 1; select 2; select 3", "^One SELECT is expected, and there are 3.$"),
         ("select nofunction(1)", r"^(?!.*demo\.steps)Scalar Function with name nofunction does not exist"),
         ("from nofunction(1)", r"^(?!.*demo\.steps)nofunction\(\) is not to be had in FROM"),
@@ -200,8 +206,20 @@ def test_internal_views_are_not_shown(tmp_path: Path) -> None:
     assert lake.sql("show tables").rows() == [("demo", view) for view in views]
 
 
-def test_a_query_may_be_explained(lake: Lake) -> None:
-    assert lake.sql("explain select * from demo.steps").rows()
+@pytest.mark.parametrize(
+    "query",
+    [
+        "explain select * from demo.steps",
+        "explain analyze from demo.steps",
+        "explain (analyze, format json) select * from demo.steps",
+        "explain (from demo.steps)",
+        "explain (table demo.steps)",
+        "explain ((select step from demo.steps) union (select 9))",
+        "explain analyze (with a as (from demo.steps) from a)",
+    ],
+)
+def test_a_query_may_be_explained(lake: Lake, query: str) -> None:
+    assert "PARQUET" in str(lake.sql(query).rows()).upper()
 
 
 def test_quarantine_is_a_view(tmp_path: Path) -> None:

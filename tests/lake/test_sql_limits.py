@@ -46,7 +46,14 @@ def lake(tmp_path: Path) -> Lake:
     return make(tmp_path)[0]
 
 
-@pytest.mark.parametrize("query", [f"select {HOURS}", f"select count(*) from range({HOURS}::bigint)"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"select {HOURS}",
+        f"select count(*) from range({HOURS}::bigint)",
+        f"select count(*) from demo.steps at (version => {' + '.join([LONG] * 50)})",
+    ],
+)
 def test_an_engine_that_does_not_stop_is_left(lake: Lake, query: str) -> None:
     """In a process of its own, which leaves at once: what the engine still does has no good end."""
     ask = (
@@ -68,6 +75,18 @@ def test_a_process_that_is_bounded_outlives_what_the_engine_does_not_count(lake:
     refused = "The query needs more memory, or more room beside it, than it may use."
     assert said == [refused] * len(LARGE) + ["answered"]
     assert int(peak) < 1 << 30  # far below what they would make
+
+
+def test_a_bounded_process_has_room_for_the_stacks_of_all_processors(lake: Lake) -> None:
+    many = f"""
+import duckdb, os
+connect = duckdb.connect
+os.cpu_count = lambda: 128
+duckdb.connect = lambda config: connect(config=config | {{"threads": 128}})
+{ASK}"""
+    command = [sys.executable, "-c", many, str(lake.folder), "select count(*) from demo.steps"]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert outcome.stdout.splitlines()[0] == "answered"
 
 
 def test_a_thread_has_its_limit_of_time_too(lake: Lake) -> None:

@@ -202,6 +202,10 @@ with recursive a as (copy (select 1) to '{file}' (use_tmp_file false)) from a, d
 from demo.steps where step in (with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a)
 (with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a) union all select step from demo.steps
 explain analyze with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
+explain analyze (with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a)
+explain (/* x */ ANALYZE, format json) copy (select 1) to '{file}' (use_tmp_file false)
+explain ("analyze") copy (select 1) to '{file}' (use_tmp_file false)
+explain analyze (table demo.steps), read_text('{secret}')
 describe with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
 summarize with a as (copy (select 1) to '{file}' (use_tmp_file false)) select * from demo.steps, a
 from (with a as (copy (select 1) to '{file}' (use_tmp_file false)) from a), demo.steps

@@ -223,3 +223,10 @@ def test_rows_come_in_the_same_order_from_whichever_files(tmp_path: Path) -> Non
     assert one.keys() == many.keys()
     for name, array in one.items():
         assert array.tobytes() == many[name].tobytes(), name
+
+
+def test_turns_that_are_further_apart_than_64_bits_say_are_in_order(tmp_path: Path) -> None:
+    _, archive = make(tmp_path)
+    turns = (2**63 - 1, 5, -(2**63), 6, 0)
+    append(archive, *(row(turn, source="a", agent_id="b", terminated=True) for turn in turns))
+    assert read_arrays(archive.snapshot(), ("keys",)).array("step").tolist() == sorted(turns)

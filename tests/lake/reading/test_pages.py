@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake.reading.pages import NotPlainError, column_index, plain_values
+from lake.reading.pages import NotPlainError, check_pages, column_index, plain_values
 from lake.reading.projection import space_leaves
 from schemas.spaces import Box, Dict, MultiBinary, MultiDiscrete, Space, Tuple
 
@@ -142,6 +142,20 @@ def test_a_damaged_file_never_reads_as_other_numbers(data: st.DataObject, versio
     except (NotPlainError, pa.ArrowException, OSError):
         return
     assert found.tolist() == values
+
+
+@pytest.mark.parametrize("length", [10, 4000], ids=["short", "long"])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_pages_are_checked_whose_headers_hold_long_texts(length: int, use_dictionary: bool) -> None:
+    texts = pa.array([f"{number:04}" * (length // 4) for number in range(40)])
+    options = {"use_dictionary": use_dictionary, "write_page_checksum": True, "data_page_size": 1 << 20}
+    file = bytearray(written(texts, **options))
+    chunk = pq.read_metadata(io.BytesIO(file)).row_group(0).column(1)
+    check_pages(pa.BufferReader(bytes(file)), chunk)
+    start = chunk.dictionary_page_offset if use_dictionary else chunk.data_page_offset
+    file[start + chunk.total_compressed_size - 1] ^= 1
+    with pytest.raises(OSError, match="checksum"):
+        check_pages(pa.BufferReader(bytes(file)), chunk)
 
 
 def test_other_bytes_than_the_checksum_says_are_an_error() -> None:

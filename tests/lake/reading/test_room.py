@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lake import Archive, Snapshot, open_blocks, read_arrays
+from lake.reading import room
+from lake.reading.cache import purge
+from lake.reading.making import locked
 from tests.lake.archives import append, make, row
 
 STEPS = 1_000
@@ -118,3 +122,19 @@ def test_nothing_else_in_the_folder_is_touched(archive: Archive, tmp_path: Path)
     read_arrays(choose(archive, 1)[0], cache=cache, cache_bytes=1)
     assert all((other / "entry.json").exists() for other in others)
     assert not entry_of(cache, archive.snapshot())
+
+
+def test_what_is_purged_meanwhile_is_in_nobodys_way(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    first, second = choose(archive, 2)
+    read_arrays(first, cache=cache)
+    used(cache, first, 1000)
+
+    def purging(folder: Path) -> AbstractContextManager[None]:
+        purge(cache, [folder.name] * (folder.name == first.id))
+        return locked(folder)
+
+    monkeypatch.setattr(room, "locked", purging)
+    assert read_arrays(second, cache=cache, cache_bytes=1).steps == STEPS - 1
