@@ -143,8 +143,8 @@ class TableLog:
             return None
         names: list[str] = []
         for version in range(since + 1, self.version + 1):
-            actions = self._actions(version)
-            if actions is None or any(SCRUBBED in action.get("commitInfo", {}) for action in actions):
+            actions = self._told(version)
+            if actions is None:
                 return None
             adds = [action.get("add") for action in actions]
             names += [unquote(add["path"]) for add in adds if add and add["dataChange"]]
@@ -155,8 +155,8 @@ class TableLog:
 
         None where the log does not tell any more.
         """
-        actions = self._actions(version)
-        if actions is None or any(SCRUBBED in action.get("commitInfo", {}) for action in actions):
+        actions = self._told(version)
+        if actions is None:
             return None
         adds = [action["add"] for action in actions if "add" in action]
         added = {
@@ -167,10 +167,17 @@ class TableLog:
     def _actions(self, version: int) -> list[dict[str, Any]] | None:
         """Return what the log says of a version, or None where it does not any more."""
         try:
-            lines = self._store.read(f"_delta_log/{version:020d}.json").splitlines()
+            lines = self._store.read(commit_file(version)).splitlines()
         except FileNotFoundError:
             return None
         return [json.loads(line) for line in lines]
+
+    def _told(self, version: int) -> list[dict[str, Any]] | None:
+        """Return likewise what it says, None where an erasure has emptied it, too."""
+        actions = self._actions(version)
+        if actions is None or any(SCRUBBED in action.get("commitInfo", {}) for action in actions):
+            return None
+        return actions
 
     def position(self, app_id: str) -> int:
         """Return the last offset that landed for the app id, or -1."""
@@ -211,6 +218,11 @@ def translated(store: Store, action: Callable[[], _T]) -> _T:
             if store.is_remote
             else "Check that the place is there, is writable and has room.",
         ) from exc
+
+
+def commit_file(version: int) -> str:
+    """Name the file of a table that tells what a version did."""
+    return f"_delta_log/{version:020d}.json"
 
 
 def location(store: Store) -> str:

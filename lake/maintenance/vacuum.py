@@ -20,6 +20,7 @@ from lake.horizon import oldest_version, set_oldest_version
 from lake.maintenance.leftovers import remove_partial_files
 from lake.snapshots import drop_drafts, held_files, remove_stale
 from lake.stores import Store, StoredFile
+from lake.table_log import commit_file
 from lake.tables import ArchiveTables
 from schemas.errors import UsageError
 
@@ -145,7 +146,7 @@ class _Sweep:
         log.condemn(self._young_since)
         named: set[str] = set()
         for version in range(seen + 1, log.version + 1):
-            named |= _named_by(self._store.read(f"_delta_log/{version:020d}.json"))
+            named |= _named_by(self._store.read(commit_file(version)))
         return [file for file in old if file.name not in named]
 
     def _named(self, log: CommitLog, listed: list[StoredFile]) -> tuple[int, set[str]]:

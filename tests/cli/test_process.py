@@ -26,6 +26,19 @@ def test_the_entry_point() -> None:
     assert wrong.returncode == 2 and wrong.stderr.startswith("error: There is no lake")
 
 
+def test_a_query_that_its_engine_does_not_stop_is_left_with_one_message(folder: Path) -> None:
+    ok("archive", "create", "demo", "--env", "CartPole-v1")
+    long = "levenshtein(repeat('x', 60000), repeat('y', 60000))"
+    query = f"select list_sum(list_transform(range(10000), lambda x: {long} + x))"
+    left = subprocess.run(
+        [COMMAND, "query", "--timeout", "0.2", query], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (left.returncode, left.stdout) == (2, "")
+    said, hint = left.stderr.splitlines()
+    assert said == "error: The query took longer than it may, and was stopped."
+    assert "--timeout" in hint
+
+
 @pytest.mark.parametrize("words", [["--help"], ["config"], ["ingest", "--help"]], ids=str)
 def test_it_starts_without_what_is_heavy(words: list[str]) -> None:
     code = (

@@ -15,6 +15,7 @@ from schemas.step import quarantine_schema, steps_schema
 from schemas.steps import Steps
 
 SPEC = ArchiveSpec(name="demo", observation=Box(shape=(1,)), action=Discrete(n=2))
+SUITE = {"name": "mine", "expectations": []}
 DAY = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
