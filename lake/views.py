@@ -178,8 +178,13 @@ def refused_condition(condition: str, exc: duckdb.Error, of: str) -> QueryError:
     said = _KIND.sub("", str(exc).partition("\n")[0]).rstrip(".!") if condition.strip() else "it is empty"
     return QueryError(
         f"The condition {condition!r} does not work: {said}.",
-        hint=f"It is what stands after WHERE, over the columns of {of}.",
+        hint=condition_hint(of),
     )
+
+
+def condition_hint(of: str) -> str:
+    """Say what a condition over the columns of `of` is."""
+    return f"It is what stands after WHERE, over the columns of {of}."
 
 
 def is_gone(said: str) -> str | None:

@@ -10,10 +10,9 @@ from typing import Any
 import duckdb
 
 from lake.snapshots.choice import bracketed
-from lake.views import refused_condition
+from lake.views import condition_hint, refused_condition
 from schemas.errors import QueryError
 
-_HINT = "It is what stands after WHERE, over the columns of {of}."
 # What the engine's own list of unsteady functions leaves out.
 _CLOCKS = {"age", "current_time", "current_timestamp", "localtime", "localtimestamp", "sample"}
 
@@ -59,7 +58,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, text: str, condition: str, of
     parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if parsed.get("error"):
         said = str(parsed.get("error_message", "")).partition("\n")[0].rstrip(".")
-        raise QueryError(f"The condition {condition!r} does not parse: {said}.", hint=_HINT.format(of=of))
+        raise QueryError(f"The condition {condition!r} does not parse: {said}.", hint=condition_hint(of))
     statements = parsed["statements"]
     if len(statements) != 1:
         raise QueryError(
