@@ -18,7 +18,8 @@ _TOLD = {
     "episode_return": "coalesce(fsum(reward), 0)",
     "missing_rewards": "count(*) filter (step is not null and reward is null)",
     "missing_propensities": "count(*) filter (step is not null and action_log_prob is null)",
-    "ending": f"arg_max_null({_ENDING}, step)",
+    # A last step that is there twice ends as the row says that says more, as audits have it.
+    "ending": f"arg_max_null({_ENDING}, row(step, terminated, truncated)) filter (step is not null)",
     "started_at": "min(event_time)",
     "ended_at": "max(event_time)",
     "policy_versions": "list_sort(list(distinct policy_version) filter (policy_version is not null))",

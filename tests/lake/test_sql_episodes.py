@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,3 +130,14 @@ def test_an_episode_that_went_on_after_an_end_is_not_complete_for_audits_and_the
     audited = archive.table("episodes")
     told = [held for name in audited.file_names() for held in audited.read(name).to_pylist()]
     assert {held["episode_id"]: held["complete"] for held in told} == {"e": False, "f": True}
+
+
+@pytest.mark.parametrize("ends", [(True, False), (False, True)])
+def test_a_last_step_that_is_there_twice_ends_as_the_row_that_says_more(
+    tmp_path: Path, ends: tuple[bool, bool]
+) -> None:
+    lake, archive = make(tmp_path)
+    append(archive, row(0, event_id="a"))
+    for number, terminated in enumerate(ends):
+        append(archive, row(1, event_id=f"b{number}", terminated=terminated))
+    assert lake.sql("select ending from demo.episodes").rows() == [("terminated",)]
